@@ -1,0 +1,95 @@
+package sds
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+)
+
+// Codec says what the bytes under a CID are.
+type Codec uint8
+
+const (
+	// Raw bytes: a slice.
+	Raw Codec = 0x55
+	// DagPB: a node of a UnixFS file or directory.
+	DagPB Codec = 0x70
+)
+
+// CID names a block: CIDv1, sha2-256, raw or dag-pb. It compares with == and
+// works as the key of a map. The zero CID names nothing.
+type CID struct {
+	Codec  Codec
+	Digest [sha256.Size]byte
+}
+
+// Sum names a block by its bytes.
+func Sum(codec Codec, block []byte) CID {
+	return CID{Codec: codec, Digest: sha256.Sum256(block)}
+}
+
+// Parse reads the text of a CID in any multibase, as people and other tools
+// write it. Other versions, hashes and codecs than ours are ErrMalformed.
+func Parse(text string) (CID, error) {
+	c, err := cid.Decode(text)
+	if err != nil {
+		return CID{}, fmt.Errorf("CID %.80q: %w: %w", text, ErrMalformed, err)
+	}
+	return fromLibrary(c)
+}
+
+// ParseBytes reads the binary form that Bytes writes.
+func ParseBytes(b []byte) (CID, error) {
+	c, err := cid.Cast(b)
+	if err != nil {
+		return CID{}, fmt.Errorf("CID of %d bytes: %w: %w", len(b), ErrMalformed, err)
+	}
+	return fromLibrary(c)
+}
+
+func fromLibrary(c cid.Cid) (CID, error) {
+	p := c.Prefix()
+	if p.Version != 1 || p.MhType != multihash.SHA2_256 || p.MhLength != sha256.Size ||
+		(p.Codec != uint64(Raw) && p.Codec != uint64(DagPB)) {
+		return CID{}, fmt.Errorf("CID %s: %w: want version 1, sha2-256, raw or dag-pb", c, ErrMalformed)
+	}
+	out := CID{Codec: Codec(p.Codec)}
+	hash := c.Hash()
+	copy(out.Digest[:], hash[len(hash)-sha256.Size:])
+	return out, nil
+}
+
+// Defined tells a CID from the zero value.
+func (c CID) Defined() bool { return c.Codec != 0 }
+
+// Bytes is the binary form: version, codec, multihash; 36 bytes.
+func (c CID) Bytes() []byte {
+	return append([]byte{0x01, byte(c.Codec), 0x12, sha256.Size}, c.Digest[:]...)
+}
+
+// String is the text in base32, as Kubo prints it; empty for the zero CID.
+func (c CID) String() string {
+	if !c.Defined() {
+		return ""
+	}
+	return cid.MustParse(c.Bytes()).String()
+}
+
+// MarshalText makes a CID a string in JSON.
+func (c CID) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote; empty text is the zero CID.
+func (c *CID) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*c = CID{}
+		return nil
+	}
+	parsed, err := Parse(string(text))
+	if err != nil {
+		return err
+	}
+	*c = parsed
+	return nil
+}
