@@ -459,8 +459,11 @@ type RevokeRequest struct {
 	Root sds.CID
 	// Ban extends it to every object above 64 KiB under the root, whatever
 	// bundle it is wrapped in.
-	Ban    bool
-	Reason string
+	Ban bool
+	// Objects are what a Ban extends to. A meta node has no content, so whoever
+	// calls reads them from the root's manifest.
+	Objects []sds.CID
+	Reason  string
 }
 
 // Status of a meta node.
