@@ -56,10 +56,10 @@ func (b *Batch) Expect(key string, value []byte) {
 // Len counts the operations.
 func (b *Batch) Len() int { return len(b.ops) }
 
-// Full tells that the batch should be applied before it grows further; there
-// is room for one more operation of the largest size after that.
+// Full tells that the batch should be applied before it grows further. Asked
+// after each operation, it leaves room for one more of the largest size.
 func (b *Batch) Full() bool {
-	return len(b.ops) >= MaxBatch-1 || b.bytes >= MaxBatchBytes-MaxKey-MaxValue
+	return len(b.ops) >= MaxBatch-1 || b.bytes >= MaxBatchBytes-2*(MaxKey+MaxValue)
 }
 
 func (b *Batch) check() error {
