@@ -19,8 +19,9 @@ func KeyID(key ed25519.PublicKey) string { return base64.RawURLEncoding.EncodeTo
 
 // ParseKeyID reads what KeyID wrote.
 func ParseKeyID(text string) (ed25519.PublicKey, error) {
+	// The length first: the decoder passes over line breaks.
 	key, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(key) != ed25519.PublicKeySize {
+	if len(text) != 43 || err != nil || len(key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("node key %.60q: want 43 characters of base64url", text)
 	}
 	return key, nil
@@ -30,17 +31,18 @@ func ParseKeyID(text string) (ed25519.PublicKey, error) {
 // writes it there, mode 0600. Of many processes that start at once one wins and
 // the others read its key. A file that everybody may read is refused.
 func LoadOrCreate(path string) (ed25519.PrivateKey, error) {
-	key, err := load(path)
+	key, err := Load(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err
 	}
 	if err := create(path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("node key: %w", err)
 	}
-	return load(path)
+	return Load(path)
 }
 
-func load(path string) (ed25519.PrivateKey, error) {
+// Load reads a key that must be there.
+func Load(path string) (ed25519.PrivateKey, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("node key: %w", err)

@@ -75,7 +75,7 @@ func TestKeyID(t *testing.T) {
 		t.Errorf("round trip: %x, %v; want %x", got, err, public)
 	}
 	for name, text := range map[string]string{
-		"empty": "", "short": "AAAA", "long": strings.Repeat("A", 44), "padded": KeyID(public) + "=",
+		"empty": "", "short": "AAAA", "long": strings.Repeat("A", 44), "padded": KeyID(public) + "=", "broken over two lines": KeyID(public) + "\n",
 		"of another alphabet": strings.Repeat("+", 43), "with loose last bits": strings.Repeat("A", 42) + "B",
 	} {
 		if _, err := ParseKeyID(text); err == nil {
