@@ -22,9 +22,9 @@ build:
 demo: setup build
 	@scripts/demo.sh
 
-## up: start the same network in .demo without publishing anything
+## up: start the same network in .stratos without publishing anything
 up: build
-	bin/stratos up --dir .demo --edges 5
+	bin/stratos up --edges 5
 
 ## test: set up and run every check and every test of every module
 test: setup lint-fast

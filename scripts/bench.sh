@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Go benchmarks of the rooms, then delivery side by side (e2e/bench -h has the options; BENCH passes some).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for module in . receipt; do
+  (cd $module && go test -run '^$' -bench . -benchmem ./...) | grep -v -e '^ok' -e '^PASS' -e 'no test files' || true
+done
+go build -o bin/bench ./e2e/bench
+# shellcheck disable=SC2086
+bin/bench -stratos bin/stratos ${BENCH:-}
