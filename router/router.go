@@ -1,0 +1,109 @@
+// Package router sends each viewer to the best edge.
+//
+// A request for a canonical URL, /{namespace}/{path}, goes through these steps,
+// a file each: the path is checked (path.go), the name found (index.go), the
+// client placed on the globe (package geo), the edges ranked (rank.go), a ticket
+// signed or one of the last minute used again (tickets.go), and the viewer
+// redirected (canonical.go). The same decision, explained, is what
+// /v1/route shows (route.go); /v1/sessions opens a session that signs receipts
+// (sessions.go).
+//
+// A router holds no key and no state that matters: names, network and tickets
+// come from a meta node, and what is remembered here is a cache of a second or a
+// minute. When the meta node is away the router goes on with the last network
+// that it saw and the tickets that it has.
+package router
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/router/geo"
+)
+
+// Meta is what a router asks of a meta node.
+type Meta interface {
+	meta.Index
+	meta.Issuer
+	meta.Directory
+}
+
+// Config of a Router. Meta is the only field that must be set.
+type Config struct {
+	Meta Meta
+	// Geo says where clients are; nil puts everybody at 0°N 0°E.
+	Geo geo.Chain
+	// Client is the viewer's address, as the server's rules about trusted proxies
+	// have it; nil takes the connection's peer. No field of a request is ever
+	// believed here.
+	Client func(*http.Request) netip.Addr
+	// Development allows edges without https.
+	Development bool
+	// Logger gets what went wrong; nil is slog.Default().
+	Logger *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Router is an http.Handler. Run keeps its knowledge of the network fresh.
+type Router struct {
+	config  Config
+	mux     *http.ServeMux
+	network atomic.Pointer[snapshot]
+	index   *index
+	tickets *tickets
+	demand  *demand
+	why     *decisions
+	metrics *metrics
+	choices sync.Pool
+}
+
+// New makes a Router. It answers 503 until Run has fetched a network.
+func New(c Config) *Router {
+	if c.Client == nil {
+		c.Client = peer
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	r := &Router{
+		config:  c,
+		mux:     http.NewServeMux(),
+		index:   newIndex(c.Meta, c.Now),
+		demand:  newDemand(c.Now),
+		why:     newDecisions(),
+		choices: sync.Pool{New: func() any { return new(Choice) }},
+	}
+	r.metrics = newMetrics(r)
+	r.tickets = newTickets(c.Meta, c.Now, r.metrics)
+	r.routes()
+	return r
+}
+
+// Run follows the network until ctx ends, and returns when every call that the
+// router began has come back.
+func (r *Router) Run(ctx context.Context) {
+	r.follow(ctx)
+	r.tickets.wait()
+}
+
+// Collector has the router's metrics, to be registered by whoever serves them.
+func (r *Router) Collector() *metrics { return r.metrics }
+
+// peer is the address at the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Addr().Unmap()
+}

@@ -1,0 +1,107 @@
+package router
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/stratos-mesh/stratos/internal/httperr"
+)
+
+// handler is an http handler that leaves its errors to the one place that
+// writes them.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// api paths, and what each answers by method. Everything else is canonical.
+func (r *Router) routes() {
+	get := func(pattern string, h handler) { r.mux.Handle(pattern, r.only(h, http.MethodGet, http.MethodHead)) }
+	get("/healthz", r.healthy)
+	get("/readyz", r.ready)
+	get("/v1/route/", r.explain)
+	get("/v1/why/{id}", r.explainTicket)
+	r.mux.Handle("/v1/sessions", r.only(r.open, http.MethodPost))
+	get("/v1/", nothing)
+}
+
+// ServeHTTP answers every request; it never calls another handler.
+func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	header := w.Header()
+	header.Set("Access-Control-Allow-Origin", "*")
+	header.Set("Timing-Allow-Origin", "*")
+	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	path := req.URL.Path
+	if strings.HasPrefix(path, "/v1/") || path == "/healthz" || path == "/readyz" {
+		// The mux would redirect an unclean path; here it is refused instead.
+		if h, pattern := r.mux.Handler(req); pattern != "" && !unclean(path) {
+			_ = h
+			r.mux.ServeHTTP(w, req)
+			return
+		}
+	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/"
+	}
+	r.only(r.canonical, http.MethodGet, http.MethodHead).ServeHTTP(w, req)
+}
+
+func unclean(path string) bool {
+	return strings.Contains(path, "//") || strings.Contains(path, "/./") || strings.Contains(path, "/../") ||
+		strings.HasSuffix(path, "/.") || strings.HasSuffix(path, "/..")
+}
+
+// only lets some methods through, answers preflights, and writes errors.
+func (r *Router) only(h handler, methods ...string) http.Handler {
+	allowed := strings.Join(append(methods, http.MethodOptions), ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var err error
+		switch {
+		case req.Method == http.MethodOptions:
+			preflight(w, allowed)
+			return
+		case !strings.Contains(allowed, req.Method):
+			w.Header().Set("Allow", allowed)
+			err = httperr.New(http.StatusMethodNotAllowed, "method", "this URL knows "+allowed)
+		default:
+			err = h(w, req)
+		}
+		if err == nil {
+			return
+		}
+		p := httperr.Write(w, req, err)
+		if p.HTTPStatus() >= 500 {
+			r.config.Logger.Warn("request failed", slog.String("path", req.URL.Path), slog.Any("error", err))
+		}
+	})
+}
+
+func preflight(w http.ResponseWriter, allowed string) {
+	header := w.Header()
+	header.Set("Allow", allowed)
+	header.Set("Access-Control-Allow-Methods", allowed)
+	header.Set("Access-Control-Allow-Headers", "Content-Type, Range")
+	header.Set("Access-Control-Max-Age", "86400")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func nothing(http.ResponseWriter, *http.Request) error {
+	return httperr.New(http.StatusNotFound, "not-found", "this router has no such call")
+}
+
+// healthy says that the process answers.
+func (r *Router) healthy(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, map[string]string{"status": "ok"})
+}
+
+// ready says whether viewers can be sent anywhere. An old snapshot is ready: it
+// routes, and its age is told.
+func (r *Router) ready(w http.ResponseWriter, _ *http.Request) error {
+	s := r.network.Load()
+	if s == nil {
+		return httperr.New(http.StatusServiceUnavailable, "not-ready", "no meta node has told this router the network yet").WithRetry(time.Second)
+	}
+	return writeJSON(w, map[string]any{
+		"status": "ok", "network_version": s.network.Version, "edges": len(s.table.Edges),
+		"snapshot_age_seconds": r.config.Now().Sub(s.seen).Seconds(),
+	})
+}
