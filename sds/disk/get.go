@@ -123,13 +123,27 @@ func (s *Store) intact(cid sds.CID, e entry) bool {
 
 // Has tells whether the index knows a block; see sds.Store.
 func (s *Store) Has(ctx context.Context, cid sds.CID) (bool, error) {
+	_, found, err := s.look(ctx, cid)
+	return found, err
+}
+
+// Size tells the size of a block without reading it, ErrNotFound if there is
+// none.
+func (s *Store) Size(ctx context.Context, cid sds.CID) (int64, error) {
+	e, found, err := s.look(ctx, cid)
+	if err == nil && !found {
+		err = fmt.Errorf("disk: %s: %w", cid, sds.ErrNotFound)
+	}
+	return e.size, err
+}
+
+func (s *Store) look(ctx context.Context, cid sds.CID) (entry, bool, error) {
 	if err := s.enter(); err != nil {
-		return false, err
+		return entry{}, false, err
 	}
 	defer s.leave()
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return entry{}, false, err
 	}
-	_, found, err := s.index.get(cid)
-	return found, err
+	return s.index.get(cid)
 }
