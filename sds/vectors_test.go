@@ -1,0 +1,72 @@
+package sds_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// vectors are the roots that other implementations must make as well.
+type vectors struct {
+	Files []struct {
+		Size int64  `json:"size"`
+		Root string `json:"root"`
+	} `json:"files"`
+}
+
+func readVectors(t testing.TB) vectors {
+	t.Helper()
+	text, err := os.ReadFile("testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v vectors
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// pattern reads as bytes of which the i-th is i mod 251.
+type pattern struct{ at, size int64 }
+
+// period is a multiple of 251 bytes, copied from instead of counted out.
+var period = func() []byte {
+	b := make([]byte, 251*521)
+	for i := range b {
+		b[i] = byte(i % 251)
+	}
+	return b
+}()
+
+func (p *pattern) Read(b []byte) (int, error) {
+	if p.at == p.size {
+		return 0, io.EOF
+	}
+	b = b[:min(int64(len(b)), p.size-p.at)]
+	n := copy(b, period[p.at%251:])
+	p.at += int64(n)
+	return n, nil
+}
+
+func discard(context.Context, sds.CID, []byte) error { return nil }
+
+func TestImportMakesTheRootsThatOthersMake(t *testing.T) {
+	t.Parallel()
+	for _, v := range readVectors(t).Files {
+		built, err := sds.Import(t.Context(), &pattern{size: v.Size}, discard)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", v.Size, err)
+		}
+		if got := built.Root.String(); got != v.Root {
+			t.Errorf("%d bytes: got root %s, want %s", v.Size, got, v.Root)
+		}
+		if built.Size != v.Size {
+			t.Errorf("got size %d, want %d", built.Size, v.Size)
+		}
+	}
+}
