@@ -1,0 +1,262 @@
+package origintest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// Meta is an index, a publisher and a directory.
+type Meta struct {
+	net    *Net
+	key    ed25519.PrivateKey
+	public ed25519.PublicKey
+	// Replicas of a grant that does not say, and how long grants last.
+	Replicas  int
+	GrantLife time.Duration
+
+	mu      sync.Mutex // guards following
+	failing error
+	begun   []meta.Upload
+	moves   []meta.Publication
+	revoked []meta.Name
+	names   map[meta.Name]meta.Record
+	deleted map[meta.Name]bool
+	owners  map[string]string // namespace to key
+	height  uint64
+}
+
+// Fail makes every call fail with err; nil ends it.
+func (m *Meta) Fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failing = err
+}
+
+// Begun are the requests for grants so far.
+func (m *Meta) Begun() []meta.Upload {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.begun)
+}
+
+// Published are the publications that took effect.
+func (m *Meta) Published() []meta.Publication {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.moves)
+}
+
+// Begin implements meta.Publisher: live edges in order of number.
+func (m *Meta) Begin(_ context.Context, u meta.Upload) (meta.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failing != nil {
+		return meta.Grant{}, m.failing
+	}
+	if _, err := meta.ParseName(string(u.Name)); err != nil {
+		return meta.Grant{}, err
+	}
+	m.begun = append(m.begun, u)
+	g := meta.Grant{Authority: 1, Upload: u.ID, MaxBytes: u.MaxBytes, Until: time.Now().Add(m.GrantLife).Truncate(time.Second)}
+	copy(g.Unit[:], u.Name)
+	wanted := u.Replicas
+	if wanted == 0 {
+		wanted = m.Replicas
+	}
+	for _, e := range m.net.Edges {
+		if len(g.Edges) < wanted && !slices.Contains(u.Dead, e.ID) {
+			g.Edges = append(g.Edges, e.ID)
+		}
+	}
+	if len(g.Edges) == 0 {
+		return g, meta.ErrNoEdges
+	}
+	g.Sign(m.key, ChainID)
+	return g, nil
+}
+
+// Publish implements meta.Publisher.
+func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, error) {
+	if err := p.Verify(ChainID); err != nil {
+		return meta.Record{}, err
+	}
+	for _, e := range p.Durable {
+		for _, root := range []sds.CID{p.Root, p.Manifest} {
+			err := sds.Walk(ctx, m.net.Edge(e).Store, root, func(cid sds.CID, _ int64) error {
+				_, err := m.net.Edge(e).Store.Get(ctx, cid)
+				return err
+			})
+			if err != nil {
+				return meta.Record{}, fmt.Errorf("edge %d is called durable: %w: %w", e, meta.ErrInvalid, err)
+			}
+		}
+	}
+	if len(p.Durable) == 0 {
+		return meta.Record{}, fmt.Errorf("%w: durable nowhere", meta.ErrInvalid)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failing != nil {
+		return meta.Record{}, m.failing
+	}
+	if err := m.mayOwn(p.Name, p.Owner); err != nil {
+		return meta.Record{}, err
+	}
+	for other := range m.names {
+		if strings.HasPrefix(string(other), string(p.Name)+"/") || strings.HasPrefix(string(p.Name), string(other)+"/") {
+			return meta.Record{}, fmt.Errorf("%w: %s lies above or below %s", meta.ErrConflict, p.Name, other)
+		}
+	}
+	if old, ok := m.names[p.Name]; ok && old.Root == p.Root && old.Manifest == p.Manifest {
+		return old, nil
+	}
+	m.height++
+	record := meta.Record{Name: p.Name, Kind: p.Kind, Root: p.Root, Manifest: p.Manifest, Size: p.Size, Objects: p.Objects,
+		Replicas: max(p.Replicas, len(p.Durable)), Height: m.height, Modified: time.Now().UTC().Truncate(time.Second)}
+	m.names[p.Name] = record
+	delete(m.deleted, p.Name)
+	m.moves = append(m.moves, p)
+	return record, nil
+}
+
+func (m *Meta) mayOwn(name meta.Name, key ed25519.PublicKey) error {
+	owner, ok := m.owners[name.Namespace()]
+	if ok && owner != string(key) {
+		return fmt.Errorf("%w: namespace %s has another owner", meta.ErrForbidden, name.Namespace())
+	}
+	m.owners[name.Namespace()] = string(key)
+	return nil
+}
+
+// Rename implements meta.Publisher.
+func (m *Meta) Rename(_ context.Context, r meta.Rename) (meta.Record, error) {
+	if err := r.Verify(ChainID); err != nil {
+		return meta.Record{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.mayOwn(r.From, r.Owner); err != nil {
+		return meta.Record{}, err
+	}
+	record, ok := m.names[r.From]
+	if !ok {
+		return record, meta.ErrNotFound
+	}
+	if _, taken := m.names[r.To]; taken {
+		return record, meta.ErrConflict
+	}
+	record.Name = r.To
+	delete(m.names, r.From)
+	m.names[r.To] = record
+	return record, nil
+}
+
+// Remove implements meta.Publisher.
+func (m *Meta) Remove(_ context.Context, r meta.Removal) error {
+	if err := r.Verify(ChainID); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.mayOwn(r.Name, r.Owner); err != nil {
+		return err
+	}
+	if m.deleted[r.Name] {
+		return nil
+	}
+	if _, ok := m.names[r.Name]; !ok {
+		return meta.ErrNotFound
+	}
+	delete(m.names, r.Name)
+	m.deleted[r.Name] = true
+	if r.Now {
+		m.revoked = append(m.revoked, r.Name)
+	}
+	return nil
+}
+
+// Revoked are the names removed at once.
+func (m *Meta) Revoked() []meta.Name {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.revoked)
+}
+
+// Resolve implements meta.Index.
+func (m *Meta) Resolve(_ context.Context, path string) (meta.Resolution, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failing != nil {
+		return meta.Resolution{}, m.failing
+	}
+	for name, record := range m.names {
+		rest, below := strings.CutPrefix(path, string(name)+"/")
+		if !below && path != string(name) {
+			continue
+		}
+		out := meta.Resolution{Record: record}
+		if below {
+			out.Rest = rest
+		}
+		for _, e := range m.net.Edges {
+			if ok, err := e.Store.Has(context.Background(), record.Root); err == nil && ok && !e.Stopped() {
+				out.Holders = append(out.Holders, e.ID)
+			}
+		}
+		return out, nil
+	}
+	if m.deleted[meta.Name(path)] {
+		return meta.Resolution{}, meta.ErrDeleted
+	}
+	return meta.Resolution{}, meta.ErrNotFound
+}
+
+// Locate implements meta.Index.
+func (m *Meta) Locate(context.Context, [32]byte) (meta.Resolution, error) {
+	return meta.Resolution{}, meta.ErrNotFound
+}
+
+// List implements meta.Index.
+func (m *Meta) List(_ context.Context, prefix, cursor string, limit int) (meta.Page, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if limit == 0 {
+		limit = 100
+	}
+	var page meta.Page
+	for _, name := range slices.Sorted(maps.Keys(m.names)) {
+		if !strings.HasPrefix(string(name), prefix) || string(name) <= cursor {
+			continue
+		}
+		if len(page.Records) == limit {
+			page.Next = string(page.Records[limit-1].Name)
+			break
+		}
+		page.Records = append(page.Records, m.names[name])
+	}
+	return page, nil
+}
+
+// Network implements meta.Directory.
+func (m *Meta) Network(context.Context, uint64, time.Duration) (*meta.Network, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failing != nil {
+		return nil, m.failing
+	}
+	n := &meta.Network{Version: 1, ChainID: ChainID, Authorities: map[uint16]ed25519.PublicKey{1: m.public},
+		Routers: []string{"http://router.test"}, Development: true}
+	for _, e := range m.net.Edges {
+		n.Edges = append(n.Edges, meta.Edge{ID: e.ID, URL: e.URL(), State: meta.Live})
+	}
+	return n, nil
+}

@@ -1,0 +1,98 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/stratos-mesh/stratos/internal/httperr"
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/origin/pipeline"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// publishAttempts at moving a name before its upload is told to come again.
+const publishAttempts = 5
+
+// publishObject makes an imported file the newest version of a name: its
+// manifest goes to the edges, replaced edges are filled, the name moves.
+func (o *Origin) publishObject(ctx context.Context, u meta.Upload, key string, session *pipeline.Session, batch *pipeline.Batch, file sds.Object) (*Result, error) {
+	manifest, err := sds.NewObjectManifest(file).Encode(ctx, batch.Sink)
+	if err != nil {
+		return nil, err
+	}
+	tally, err := batch.Wait()
+	if err != nil {
+		return nil, err
+	}
+	durable, err := session.Fill(ctx, tally, file.CID, manifest)
+	if err != nil {
+		return nil, err
+	}
+	record, err := o.publish(ctx, key, meta.Publication{Name: u.Name, Kind: meta.Object, Root: file.CID, Manifest: manifest,
+		Size: file.Size, Objects: 1, Replicas: u.Replicas, Upload: u.ID, Durable: durable})
+	if err != nil {
+		return nil, err
+	}
+	result := o.result(ctx, record)
+	result.SHA256, result.Type, result.Durable = digest(file.SHA256), file.Type, durable
+	return result, nil
+}
+
+// publish signs a publication and moves the name. Repeating is harmless, so
+// trouble on the way to the meta node is retried here.
+func (o *Origin) publish(ctx context.Context, key string, p meta.Publication) (meta.Record, error) {
+	owner, chain, err := o.signer(ctx, p.Name)
+	if err != nil {
+		return meta.Record{}, err
+	}
+	p.Time = o.config.Now().UTC().Truncate(time.Second)
+	p.Sign(owner, chain)
+	for attempt := range publishAttempts {
+		if attempt > 0 {
+			if err := sleep(ctx, 100*time.Millisecond<<attempt); err != nil {
+				return meta.Record{}, err
+			}
+		}
+		var record meta.Record
+		if record, err = o.config.Meta.Publish(ctx, p); err == nil {
+			o.ledger.published(p.Name, key, p.Size)
+			o.counters.Published.Add(1)
+			return record, nil
+		}
+		if settled(err) || ctx.Err() != nil {
+			return meta.Record{}, fmt.Errorf("publish %s: %w", p.Name, err)
+		}
+	}
+	return meta.Record{}, unavailable(fmt.Errorf("publish %s: %w", p.Name, err))
+}
+
+// settled errors are the same when one asks again.
+func settled(err error) bool {
+	for _, e := range []error{meta.ErrConflict, meta.ErrForbidden, meta.ErrInvalid, meta.ErrBanned, meta.ErrDeleted, meta.ErrNotFound} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// unavailable tells a client to come again.
+func unavailable(err error) error {
+	p := httperr.New(503, "unavailable", "edges or the meta node cannot be reached; nothing that was acknowledged is lost")
+	p.Err, p.RetryAfter = err, retryLater
+	return p
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,27 @@
+package origin
+
+import "time"
+
+// sweepEvery is how often expired uploads and bundles are looked for.
+const sweepEvery = 5 * time.Minute
+
+// sweepForever runs until Close.
+func (o *Origin) sweepForever() {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			o.Sweep()
+		case <-o.ctx.Done():
+			return
+		}
+	}
+}
+
+// Sweep removes what has expired by now.
+func (o *Origin) Sweep() {
+	now := o.config.Now()
+	o.uploads.sweep(now)
+	o.bundles.sweep(now)
+}
