@@ -1,6 +1,7 @@
 package sds
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -109,6 +110,9 @@ func parseNode(block []byte) (*node, error) {
 func (n *node) checkFile(inside *unixfs.FSNode) error {
 	if len(inside.Data()) > 0 {
 		return fmt.Errorf("%d bytes of content inside a node; the profile wants raw slices", len(inside.Data()))
+	}
+	if len(n.links) == 0 {
+		return errors.New("no slices; the profile has the empty slice for an empty file")
 	}
 	if inside.NumChildren() != len(n.links) {
 		return fmt.Errorf("%d sizes for %d links", inside.NumChildren(), len(n.links))
