@@ -14,16 +14,14 @@ import (
 // Revocation orders every edge to stop serving a root, or objects, at once.
 // Numbers grow by one, so a gap is seen.
 //
-//	version 1 ‖ number 8 ‖ authority 2 ‖ root 33 ‖ lifted 1 ‖ count 4 ‖
+//	version 1 ‖ number 8 ‖ authority 2 ‖ kind 1 ‖ root 33 ‖ count 4 ‖
 //	objects 33 each, ascending ‖ reason 2 + n ‖ time 8 ‖ signature 64
 type Revocation struct {
 	Number    uint64
 	Authority uint16
+	Kind      RevocationKind
 	// Root that is no longer served under any name.
 	Root sds.CID
-	// Lifted takes the earlier revocation of Root and Objects back: the owner
-	// published the root again. A ban is never lifted.
-	Lifted bool
 	// Objects of a ban: refused in whatever bundle they are wrapped.
 	Objects   []sds.CID
 	Reason    string
@@ -31,9 +29,22 @@ type Revocation struct {
 	Signature [64]byte
 }
 
+// RevocationKind says who revoked, and so who may take it back.
+type RevocationKind uint8
+
+const (
+	// ByOwner: the last name of the root was removed at once.
+	ByOwner RevocationKind = 1
+	// ByNetwork: the network's operators revoked or banned it.
+	ByNetwork RevocationKind = 2
+	// Lifted takes the earlier ByOwner revocation of the root back, because the
+	// root was published again.
+	Lifted RevocationKind = 3
+)
+
 // Bounds of a revocation. What bans more objects is several revocations.
 const (
-	MaxRevokedObjects = 20_000
+	MaxRevokedObjects = 8_000
 	MaxReason         = 500
 )
 
@@ -50,8 +61,8 @@ func (v *Revocation) body() []byte {
 	w.U8(encodingVersion)
 	w.U64(v.Number)
 	w.U16(v.Authority)
+	w.U8(uint8(v.Kind))
 	w.CID(v.Root)
-	w.Bool(v.Lifted)
 	w.U32(uint32(len(v.Objects)))
 	for _, c := range v.Objects {
 		w.CID(c)
@@ -71,8 +82,11 @@ func DecodeRevocation(b []byte) (*Revocation, error) {
 	readVersion(r)
 	v.Number = r.U64()
 	v.Authority = r.U16()
+	v.Kind = RevocationKind(r.U8())
+	if v.Kind < ByOwner || v.Kind > Lifted {
+		r.Fail("kind %d", v.Kind)
+	}
 	v.Root = r.CID()
-	v.Lifted = r.Bool()
 	n := r.Length(33, MaxRevokedObjects)
 	v.Objects = make([]sds.CID, 0, n)
 	for range n {

@@ -1,0 +1,116 @@
+package index
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/journal"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+func rootKey(prefix string, root sds.CID) string { return hexKey(prefix, root.Digest[:]) }
+
+// put makes a name live: it wakes the root it points to.
+func (c *change) put(ctx context.Context, n *Name) error {
+	s, err := c.state(ctx)
+	if err != nil {
+		return err
+	}
+	_, known, err := c.first(ctx, rootKey("r/", n.Root)+"/", "")
+	if err != nil {
+		return err
+	}
+	if !known {
+		s.Roots++
+	}
+	s.Names++
+	c.setState(s)
+	c.set("n/"+string(n.Name), n.encode())
+	c.delete("d/" + string(n.Name))
+	c.delete(rootKey("g/", n.Root))
+	c.set(rootKey("r/", n.Root)+"/"+string(n.Name), nil)
+	for _, unit := range n.Units {
+		c.set(hexKey("u/", unit[:])+"/"+string(n.Name), nil)
+	}
+	return nil
+}
+
+// drop takes a live name off its root, which then rests if nothing else keeps it.
+func (c *change) drop(ctx context.Context, n *Name, now time.Time) error {
+	s, err := c.state(ctx)
+	if err != nil {
+		return err
+	}
+	key := rootKey("r/", n.Root) + "/" + string(n.Name)
+	_, named, err := c.first(ctx, rootKey("r/", n.Root)+"/", key)
+	if err != nil {
+		return err
+	}
+	_, pinned, err := c.first(ctx, rootKey("p/", n.Root)+"/", "")
+	if err != nil {
+		return err
+	}
+	s.Names--
+	if !named {
+		s.Roots--
+	}
+	c.setState(s)
+	c.delete(key)
+	for _, unit := range n.Units {
+		c.delete(hexKey("u/", unit[:]) + "/" + string(n.Name))
+	}
+	if !named && !pinned {
+		c.rest(n.Root, now)
+	}
+	return nil
+}
+
+func (c *change) rest(root sds.CID, since time.Time) {
+	g := Resting{Root: root, Since: since}
+	c.set(rootKey("g/", root), g.encode())
+}
+
+func (c *change) pinned(ctx context.Context, e *journal.Pinned) error {
+	if err := c.served(ctx, e.Root); err != nil {
+		return err
+	}
+	p := Pin{Root: e.Root, Payer: e.Payer, Replicas: int(e.Replicas), Until: e.Until}
+	c.set(rootKey("p/", e.Root)+"/"+hex.EncodeToString(e.Payer[:]), p.encode())
+	c.delete(rootKey("g/", e.Root))
+	return nil
+}
+
+func (c *change) unpinned(ctx context.Context, rec *journal.Record, e *journal.Unpinned) error {
+	key := rootKey("p/", e.Root) + "/" + hex.EncodeToString(e.Payer[:])
+	there, err := c.has(ctx, key)
+	if err != nil || !there {
+		return err
+	}
+	_, others, err := c.first(ctx, rootKey("p/", e.Root)+"/", key)
+	if err != nil {
+		return err
+	}
+	_, named, err := c.first(ctx, rootKey("r/", e.Root)+"/", "")
+	if err != nil {
+		return err
+	}
+	c.delete(key)
+	if !others && !named {
+		c.rest(e.Root, rec.Time)
+	}
+	return nil
+}
+
+func (c *change) forgotten(ctx context.Context, e *journal.Forgotten) error {
+	resting, err := c.has(ctx, rootKey("g/", e.Root))
+	if err != nil {
+		return err
+	}
+	if !resting {
+		return refuse(meta.ErrConflict, "root %s does not rest", e.Root)
+	}
+	c.delete(rootKey("g/", e.Root))
+	return nil
+}

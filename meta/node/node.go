@@ -1,0 +1,207 @@
+// Package node puts a meta node together: the journal and its index, the issuer,
+// and the state machines that watch the edges. A Node answers all of meta.Meta
+// in process; package metahttp carries it over RPC.
+//
+// A node's folder:
+//
+//	journal/   what was acknowledged: the only thing to back up
+//	views/     the views that the journal names, a file each
+//	store/     the embedded view store; may be deleted, is rebuilt
+//	tickets/   the issuer's sequence and ticket log
+//
+// One goroutine, follow, applies the journal; everybody else appends to it and
+// waits until follow has come by. So an answer never runs ahead of the index,
+// and a journal that other meta nodes append to works as well.
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/issue"
+	"github.com/stratos-mesh/stratos/meta/journal"
+	"github.com/stratos-mesh/stratos/meta/place"
+	"github.com/stratos-mesh/stratos/meta/viewstore"
+	"github.com/stratos-mesh/stratos/receipt"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// Config of a Node.
+type Config struct {
+	// Dir holds everything; it is made when it is not there.
+	Dir string
+	// ChainID names the network: nothing signed for another one is good here.
+	ChainID string
+	// Key signs as Authority: tickets, grants, revocations, journal records.
+	Key       ed25519.PrivateKey
+	Authority uint16
+	// Operators may admit, drain and revoke, and sign invitations.
+	Operators []ed25519.PublicKey
+	// RedisURL of the view store; empty is the embedded one.
+	RedisURL string
+	// Replicas of what does not say how many; 0 is 3.
+	Replicas int
+	// Routers and Metas are base URLs handed out beside the admitted ones.
+	Routers, Metas []string
+	// Development networks beat every second and find edges down after 5 s.
+	Development bool
+	// Grace that a root without a name rests; 0 is 7 days.
+	Grace time.Duration
+	// EpochLength; 0 is 10 minutes, in development 30 s.
+	EpochLength time.Duration
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Logger; nil is slog.Default.
+	Logger *slog.Logger
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.Replicas == 0 {
+		cfg.Replicas = 3
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 7 * 24 * time.Hour
+	}
+	if cfg.EpochLength == 0 {
+		cfg.EpochLength = 10 * time.Minute
+		if cfg.Development {
+			cfg.EpochLength = 30 * time.Second
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return cfg
+}
+
+// Validate says what is wrong with a configuration.
+func (cfg Config) Validate() error {
+	switch {
+	case cfg.Dir == "":
+		return errors.New("meta node: a folder is needed")
+	case !receipt.ValidChainID(cfg.ChainID):
+		return fmt.Errorf("meta node: %q cannot be a chain id: 1 to 50 letters, digits, - _ or full stops", cfg.ChainID)
+	case len(cfg.Key) != ed25519.PrivateKeySize:
+		return errors.New("meta node: a key is needed")
+	case cfg.Authority == 0:
+		return errors.New("meta node: authorities count from 1")
+	case cfg.Replicas < 0 || cfg.Replicas > meta.MaxReplicas:
+		return fmt.Errorf("meta node: %d replicas, want 1 to %d", cfg.Replicas, meta.MaxReplicas)
+	}
+	return nil
+}
+
+// Node is a meta node in this process.
+type Node struct {
+	cfg     Config
+	started time.Time
+	store   viewstore.Store
+	journal *journal.File
+	index   *index.Index
+	issuer  *issue.Issuer
+	names   lockedNames
+	// revoking serialises revocations, whose numbers grow by one; taken after
+	// names.
+	revoking sync.Mutex
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	applied progress
+
+	mu       sync.Mutex // guards what follows; never held across I/O
+	nodes    map[string]*journal.Admitted
+	fleet    *fleet
+	banned   map[[32]byte]index.Ban
+	view     *place.View
+	viewCID  sds.CID
+	lastWork uint64
+	network  directory
+}
+
+var _ meta.Meta = (*Node)(nil)
+
+// Open opens or begins a meta node's folder, brings the index up to the journal,
+// and starts to follow it.
+func Open(cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	n := &Node{
+		cfg: cfg, started: cfg.Now(),
+		nodes:   make(map[string]*journal.Admitted),
+		banned:  make(map[[32]byte]index.Ban),
+		view:    &place.View{},
+		fleet:   newFleet(cfg),
+		network: newDirectory(cfg.Now()),
+		applied: newProgress(),
+	}
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	if err := n.catchUp(ctx); err != nil {
+		stop()
+		return nil, errors.Join(err, n.close())
+	}
+	n.done.Go(func() { n.follow(ctx) })
+	n.done.Go(func() { n.tick(ctx) })
+	return n, nil
+}
+
+func (n *Node) open() (err error) {
+	if n.journal, err = journal.OpenFile(journal.Config{Dir: filepath.Join(n.cfg.Dir, "journal")}); err != nil {
+		return err
+	}
+	if n.store, err = openStore(n.cfg); err != nil {
+		return fmt.Errorf("meta node: view store: %w", err)
+	}
+	n.index = index.New(n.store)
+	n.issuer, err = issue.Open(issue.Config{
+		Dir: filepath.Join(n.cfg.Dir, "tickets"), ChainID: n.cfg.ChainID, Key: n.cfg.Key, Authority: n.cfg.Authority,
+		EpochLength: n.cfg.EpochLength, Known: n.knownEdge, Banned: n.isBanned, Now: n.cfg.Now, Logger: n.cfg.Logger,
+	})
+	return err
+}
+
+func openStore(cfg Config) (viewstore.Store, error) {
+	if cfg.RedisURL != "" {
+		return nil, errors.New("redis is not supported")
+	}
+	return viewstore.OpenEmbedded(viewstore.Config{Dir: filepath.Join(cfg.Dir, "store"), Now: cfg.Now, Logger: cfg.Logger})
+}
+
+// Close stops the node. What was acknowledged is on disk already.
+func (n *Node) Close() error {
+	n.stop()
+	n.done.Wait()
+	n.network.close()
+	return n.close()
+}
+
+func (n *Node) close() error {
+	var errs []error
+	if n.issuer != nil {
+		errs = append(errs, n.issuer.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.journal != nil {
+		errs = append(errs, n.journal.Close())
+	}
+	return errors.Join(errs...)
+}

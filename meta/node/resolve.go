@@ -1,0 +1,62 @@
+package node
+
+import (
+	"context"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/index"
+)
+
+// Resolve finds the name that is path or lies above it.
+func (n *Node) Resolve(ctx context.Context, path string) (meta.Resolution, error) {
+	var name *index.Name
+	var rest string
+	err := n.readable(ctx, func() (err error) {
+		name, rest, err = n.index.Resolve(ctx, path)
+		return err
+	})
+	if err != nil {
+		return meta.Resolution{}, err
+	}
+	return n.resolution(name, rest), nil
+}
+
+// Locate finds a live name by the digest of its root.
+func (n *Node) Locate(ctx context.Context, root [32]byte) (meta.Resolution, error) {
+	var name *index.Name
+	err := n.readable(ctx, func() (err error) {
+		name, err = n.index.Locate(ctx, root)
+		return err
+	})
+	if err != nil {
+		return meta.Resolution{}, err
+	}
+	return n.resolution(name, ""), nil
+}
+
+func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return meta.Resolution{
+		Record: n.record(name), Rest: rest,
+		Holders: n.fleet.holders(name.Units[0], name.Root.Digest),
+	}
+}
+
+// List returns live names in byte order.
+func (n *Node) List(ctx context.Context, prefix, cursor string, limit int) (meta.Page, error) {
+	var page meta.Page
+	err := n.readable(ctx, func() (err error) {
+		page, err = n.index.List(ctx, prefix, cursor, limit)
+		return err
+	})
+	for i := range page.Records {
+		page.Records[i].Replicas = n.replicas(page.Records[i].Replicas)
+	}
+	return page, err
+}
+
+// Issue signs tickets.
+func (n *Node) Issue(ctx context.Context, requests []meta.TicketRequest) ([]meta.Issued, error) {
+	return n.issuer.Issue(ctx, requests)
+}

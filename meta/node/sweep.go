@@ -1,0 +1,118 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/journal"
+)
+
+// Entries that one sweep journals.
+const maxSweep = 1000
+
+// sweep ends pins that are over, forgets roots whose rest is over, and has edges
+// drop what nothing keeps.
+func (n *Node) sweep(ctx context.Context) error {
+	now := n.cfg.Now()
+	var entries []journal.Entry
+	full := errors.New("enough for now")
+	add := func(e journal.Entry) error {
+		entries = append(entries, e)
+		if len(entries) >= maxSweep {
+			return full
+		}
+		return nil
+	}
+	err := n.index.Pins(ctx, func(p index.Pin) error {
+		if now.Before(p.Until) {
+			return nil
+		}
+		return add(&journal.Unpinned{Root: p.Root, Payer: p.Payer})
+	})
+	if err == nil {
+		err = n.index.Resting(ctx, func(g index.Resting) error {
+			if now.Sub(g.Since) < n.cfg.Grace {
+				return nil
+			}
+			return add(&journal.Forgotten{Root: g.Root})
+		})
+	}
+	if err != nil && !errors.Is(err, full) {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if len(entries) > 0 {
+		if _, err := n.append(ctx, entries...); err != nil {
+			return err
+		}
+	}
+	return n.dropForgotten(ctx)
+}
+
+// dropForgotten looks through what edges hold for roots that nothing keeps, and
+// asks them to drop these.
+func (n *Node) dropForgotten(ctx context.Context) error {
+	type held struct {
+		edge meta.EdgeID
+		h    meta.Holding
+	}
+	n.mu.Lock()
+	var all []held
+	for id, m := range n.fleet.byID {
+		for _, h := range m.holdings {
+			all = append(all, held{id, h})
+		}
+	}
+	n.mu.Unlock()
+	states := make(map[[32]byte]index.RootState)
+	for _, x := range all {
+		state, seen := states[x.h.Root.Digest]
+		if !seen {
+			var err error
+			if state, err = n.index.Root(ctx, x.h.Root.Digest); err != nil {
+				return err
+			}
+			states[x.h.Root.Digest] = state
+		}
+		if state != index.Unknown {
+			continue
+		}
+		n.mu.Lock()
+		n.giveDrop(x.edge, x.h)
+		n.mu.Unlock()
+	}
+	return nil
+}
+
+// giveDrop asks an edge once to drop a root of a unit; the lock is held.
+func (n *Node) giveDrop(edge meta.EdgeID, h meta.Holding) {
+	m, known := n.fleet.byID[edge]
+	if !known {
+		return
+	}
+	for _, w := range m.work {
+		if w.Kind == meta.Drop && w.Unit == h.Unit && w.Record.Root == h.Root {
+			return
+		}
+	}
+	n.give(edge, meta.Work{Kind: meta.Drop, Unit: h.Unit, Record: meta.Record{Root: h.Root}})
+}
+
+// Pin keeps a root beside the names that point to it.
+func (n *Node) Pin(ctx context.Context, p index.Pin) error {
+	if !p.Root.Defined() || p.Replicas < 0 || p.Replicas > meta.MaxReplicas || !p.Until.After(n.cfg.Now()) {
+		return fmt.Errorf("pin: %w: a root, up to %d replicas, and an end that is to come", meta.ErrInvalid, meta.MaxReplicas)
+	}
+	return n.readable(ctx, func() error {
+		return n.change(ctx, &journal.Pinned{Root: p.Root, Payer: p.Payer, Replicas: uint8(p.Replicas), Until: p.Until.UTC()})
+	})
+}
+
+// Unpin ends a pin before its time. One that is not there is no error.
+func (n *Node) Unpin(ctx context.Context, p index.Pin) error {
+	return n.readable(ctx, func() error {
+		return n.change(ctx, &journal.Unpinned{Root: p.Root, Payer: p.Payer})
+	})
+}
