@@ -17,12 +17,16 @@ type Source string
 
 // Sources in the order in which a Chain usually asks them.
 const (
-	FromZones    Source = "zones"
-	FromLatency  Source = "latency"
-	FromCity     Source = "city"
-	FromCountry  Source = "country"
-	FromLoopback Source = "loopback"
-	FromDefault  Source = "default"
+	// FromZones: the operator said so.
+	FromZones Source = "zones"
+	// FromLatency: sessions of the same network measured it.
+	FromLatency Source = "latency"
+	// FromCity: a GeoIP database has coordinates for the network.
+	FromCity Source = "city"
+	// FromCountry: a GeoIP database knows the country, the table where that is.
+	FromCountry Source = "country"
+	// FromDefault: nobody knows.
+	FromDefault Source = "default"
 )
 
 // Location is a place on the globe with what else is known of it. Empty fields
