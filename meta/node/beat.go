@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stratos-mesh/stratos/meta"
@@ -31,62 +32,50 @@ func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.Be
 	if err != nil {
 		return meta.BeatReply{}, err
 	}
+	if !n.knownEdge(edge) {
+		return meta.BeatReply{}, notAdmitted("beat", edge)
+	}
+	if err := errors.Join(n.inventory.Apply(ctx, edge, b.Changes), n.inventory.Cached(ctx, edge, b.Cached)); err != nil {
+		return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w", edge, err)
+	}
+	now := n.cfg.Now()
+	want := n.inventory.WantDigest(edge, b.Boot, now)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	m, known := n.fleet.byID[edge]
-	if !known {
-		return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w: not admitted", edge, meta.ErrForbidden)
-	}
-	if n.fleet.beat(m, &b, n.cfg.Now()) {
+	m := n.fleet.byID[edge]
+	if n.fleet.beat(m, &b, now) {
 		n.bump()
 	} else {
 		n.network.loadDirty = true
 	}
-	reply := meta.BeatReply{
-		Interval: n.fleet.interval, Revocations: revocations, WantDigest: m.wantDigest, Network: n.network.version,
+	return meta.BeatReply{
+		Interval: n.fleet.interval, Revocations: revocations, WantDigest: want, Network: n.network.version,
 		Work: append([]meta.Work(nil), m.work[:min(len(m.work), maxWork)]...),
-	}
-	return reply, nil
+	}, nil
+}
+
+func notAdmitted(what string, edge meta.EdgeID) error {
+	return fmt.Errorf("%s of edge %d: %w: not admitted", what, edge, meta.ErrForbidden)
 }
 
 // Digest tells which buckets of an inventory differ from what is believed here.
-func (n *Node) Digest(_ context.Context, edge meta.EdgeID, _ [256]uint64) ([]uint8, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	m, known := n.fleet.byID[edge]
-	if !known {
-		return nil, fmt.Errorf("digest of edge %d: %w: not admitted", edge, meta.ErrForbidden)
+func (n *Node) Digest(_ context.Context, edge meta.EdgeID, buckets [256]uint64) ([]uint8, error) {
+	if !n.knownEdge(edge) {
+		return nil, notAdmitted("digest", edge)
 	}
-	m.wantDigest = false
-	all := make([]uint8, 256)
-	for i := range all {
-		all[i] = uint8(i)
-	}
-	return all, nil
+	return n.inventory.Diff(edge, buckets, n.cfg.Now()), nil
 }
 
 // Report replaces what is believed of the given buckets.
-func (n *Node) Report(_ context.Context, edge meta.EdgeID, buckets []uint8, units []meta.Holding) error {
+func (n *Node) Report(ctx context.Context, edge meta.EdgeID, buckets []uint8, units []meta.Holding) error {
 	if len(units) > maxReported || len(buckets) > 256 {
 		return fmt.Errorf("report of edge %d: %w: too long", edge, meta.ErrInvalid)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	m, known := n.fleet.byID[edge]
-	if !known {
-		return fmt.Errorf("report of edge %d: %w: not admitted", edge, meta.ErrForbidden)
+	if !n.knownEdge(edge) {
+		return notAdmitted("report", edge)
 	}
-	reported := [256]bool{}
-	for _, bucket := range buckets {
-		reported[bucket] = true
-	}
-	for key := range m.holdings {
-		if reported[key.unit[0]] {
-			delete(m.holdings, key)
-		}
-	}
-	for _, h := range units {
-		m.hold(h)
+	if err := n.inventory.Report(ctx, edge, buckets, units); err != nil {
+		return fmt.Errorf("report of edge %d: %w", edge, err)
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (n *Node) edgesFor(unit meta.UnitKey, before *index.Name, wanted int, dead 
 	view := n.view.Keep(func(id meta.EdgeID) bool { return live[id] })
 	var have []meta.EdgeID
 	if before != nil {
-		have = slices.DeleteFunc(n.fleet.holders(unit, before.Root.Digest), func(id meta.EdgeID) bool { return !live[id] })
+		have = slices.DeleteFunc(n.inventory.Holders(unit, before.Root), func(id meta.EdgeID) bool { return !live[id] })
 		have = place.Rank(unit, have...)
 		have = have[:min(len(have), wanted)]
 	}

@@ -18,17 +18,9 @@ type member struct {
 	edge       meta.Edge
 	drained    bool
 	lastBeat   time.Time
-	boot       [8]byte
 	version    string
 	revocation uint64
-	holdings   map[holdingKey]meta.Holding
 	work       []meta.Work
-	wantDigest bool
-}
-
-type holdingKey struct {
-	unit meta.UnitKey
-	root [32]byte
 }
 
 func newFleet(cfg Config) *fleet {
@@ -46,7 +38,7 @@ func (f *fleet) admit(nodes []*journal.Admitted, now time.Time) {
 		}
 		m, known := f.byID[node.ID]
 		if !known {
-			m = &member{holdings: make(map[holdingKey]meta.Holding), lastBeat: now}
+			m = &member{lastBeat: now}
 			f.byID[node.ID] = m
 		}
 		state, load := m.edge.State, m.edge.Load
@@ -97,41 +89,13 @@ func (f *fleet) beat(m *member, b *meta.Beat, now time.Time) (changed bool) {
 	if b.Draining || m.drained {
 		m.edge.State = meta.Draining
 	}
-	if m.boot != b.Boot {
-		m.boot, m.wantDigest = b.Boot, true
-	}
 	m.version, m.revocation = b.Version, b.Revocation
 	m.edge.Load = b.Load
-	for _, h := range b.Changes {
-		m.hold(h)
-	}
 	m.work = slices.DeleteFunc(m.work, func(w meta.Work) bool {
 		_, failed := b.Failed[w.Number]
 		return failed || slices.Contains(b.Done, w.Number)
 	})
 	return m.edge.State != before
-}
-
-func (m *member) hold(h meta.Holding) {
-	key := holdingKey{h.Unit, h.Root.Digest}
-	if h.State == meta.Gone {
-		delete(m.holdings, key)
-		return
-	}
-	m.holdings[key] = h
-}
-
-// holders are the live edges with all of a unit at a root.
-func (f *fleet) holders(unit meta.UnitKey, root [32]byte) []meta.EdgeID {
-	var out []meta.EdgeID
-	for id, m := range f.byID {
-		h, has := m.holdings[holdingKey{unit, root}]
-		if has && h.State == meta.Complete && (m.edge.State == meta.Live || m.edge.State == meta.Draining) {
-			out = append(out, id)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
 
 func (f *fleet) inState(states ...meta.EdgeState) map[meta.EdgeID]bool {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/issue"
 	"github.com/stratos-mesh/stratos/meta/journal"
 	"github.com/stratos-mesh/stratos/meta/place"
@@ -110,7 +111,9 @@ type Node struct {
 	journal *journal.File
 	index   *index.Index
 	issuer  *issue.Issuer
-	names   lockedNames
+	// inventory believes what edges hold; it locks itself.
+	inventory *inventory.Inventory
+	names     lockedNames
 	// revoking serialises revocations, whose numbers grow by one; taken after
 	// names.
 	revoking sync.Mutex
@@ -170,6 +173,10 @@ func (n *Node) open() (err error) {
 		return fmt.Errorf("meta node: view store: %w", err)
 	}
 	n.index = index.New(n.store)
+	n.inventory = inventory.New(inventory.Config{Scope: n.store.Scope("inventory")})
+	if err := n.inventory.Load(context.Background()); err != nil {
+		return err
+	}
 	n.issuer, err = issue.Open(issue.Config{
 		Dir: filepath.Join(n.cfg.Dir, "tickets"), ChainID: n.cfg.ChainID, Key: n.cfg.Key, Authority: n.cfg.Authority,
 		EpochLength: n.cfg.EpochLength, Known: n.knownEdge, Banned: n.isBanned, Now: n.cfg.Now, Logger: n.cfg.Logger,

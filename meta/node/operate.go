@@ -188,7 +188,7 @@ func (n *Node) Status(ctx context.Context) (*meta.Status, error) {
 	for _, edge := range n.fleet.edges() {
 		m := n.fleet.byID[edge.ID]
 		out.Edges = append(out.Edges, meta.EdgeStatus{
-			Edge: edge, LastBeat: m.lastBeat, Units: int64(len(m.holdings)), Revocation: m.revocation, Version: m.version,
+			Edge: edge, LastBeat: m.lastBeat, Units: n.inventory.Count(edge.ID), Revocation: m.revocation, Version: m.version,
 		})
 	}
 	return out, nil

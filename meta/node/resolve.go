@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
@@ -34,13 +36,20 @@ func (n *Node) Locate(ctx context.Context, root [32]byte) (meta.Resolution, erro
 	return n.resolution(name, ""), nil
 }
 
+// resolution adds who has the name's root. Further shards of a large bundle may
+// have other holders; their edges find them when they are asked.
 func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
+	unit := name.Units[0]
+	holders := n.inventory.Holders(unit, name.Root)
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return meta.Resolution{
-		Record: n.record(name), Rest: rest,
-		Holders: n.fleet.holders(name.Units[0], name.Root.Digest),
+	serving := n.fleet.inState(meta.Live, meta.Draining)
+	n.mu.Unlock()
+	holders = slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !serving[id] })
+	for _, id := range holders {
+		delete(serving, id)
 	}
+	maybe := n.inventory.Maybe(unit, slices.Sorted(maps.Keys(serving)))
+	return meta.Resolution{Record: n.record(name), Rest: rest, Holders: holders, Maybe: maybe}
 }
 
 // List returns live names in byte order.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/journal"
 )
 
@@ -54,40 +55,25 @@ func (n *Node) sweep(ctx context.Context) error {
 // dropForgotten looks through what edges hold for roots that nothing keeps, and
 // asks them to drop these.
 func (n *Node) dropForgotten(ctx context.Context) error {
-	type held struct {
-		edge meta.EdgeID
-		h    meta.Holding
-	}
-	n.mu.Lock()
-	var all []held
-	for id, m := range n.fleet.byID {
-		for _, h := range m.holdings {
-			all = append(all, held{id, h})
+	for version, copies := range n.inventory.All() {
+		state, err := n.index.Root(ctx, version.Root.Digest)
+		if err != nil {
+			return err
 		}
-	}
-	n.mu.Unlock()
-	states := make(map[[32]byte]index.RootState)
-	for _, x := range all {
-		state, seen := states[x.h.Root.Digest]
-		if !seen {
-			var err error
-			if state, err = n.index.Root(ctx, x.h.Root.Digest); err != nil {
-				return err
-			}
-			states[x.h.Root.Digest] = state
-		}
-		if state != index.Unknown {
+		if state != index.Unknown || !version.Root.Defined() {
 			continue
 		}
 		n.mu.Lock()
-		n.giveDrop(x.edge, x.h)
+		for _, c := range copies {
+			n.giveDrop(c.Edge, version)
+		}
 		n.mu.Unlock()
 	}
 	return nil
 }
 
 // giveDrop asks an edge once to drop a root of a unit; the lock is held.
-func (n *Node) giveDrop(edge meta.EdgeID, h meta.Holding) {
+func (n *Node) giveDrop(edge meta.EdgeID, h inventory.Version) {
 	m, known := n.fleet.byID[edge]
 	if !known {
 		return
