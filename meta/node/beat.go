@@ -43,7 +43,8 @@ func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.Be
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m := n.fleet.byID[edge]
-	if n.fleet.beat(m, &b, now) {
+	m.finish(&b, n.finished)
+	if n.fleet.beat(m, &b) {
 		n.bump()
 	} else {
 		n.network.loadDirty = true
@@ -52,6 +53,14 @@ func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.Be
 		Interval: n.fleet.interval, Revocations: revocations, WantDigest: want, Network: n.network.version,
 		Work: append([]meta.Work(nil), m.work[:min(len(m.work), maxWork)]...),
 	}, nil
+}
+
+// finished hears of work that is done, or has failed with a reason; the lock is
+// held.
+func (n *Node) finished(w meta.Work, failure string) {
+	if w.Kind == meta.Dial {
+		n.dialled(w, failure)
+	}
 }
 
 func notAdmitted(what string, edge meta.EdgeID) error {
@@ -80,13 +89,33 @@ func (n *Node) Report(ctx context.Context, edge meta.EdgeID, buckets []uint8, un
 	return nil
 }
 
+// maxQueue bounds an edge's tasks. What finds no room is given later: whoever
+// wants it done looks again.
+const maxQueue = 10_000
+
 // give puts a task into an edge's queue; the lock is held.
 func (n *Node) give(edge meta.EdgeID, w meta.Work) {
+	m, known := n.fleet.byID[edge]
+	if !known || len(m.work) >= maxQueue {
+		return
+	}
+	// Above all numbers of earlier runs, as long as they gave less than a million
+	// in a millisecond.
+	n.lastWork = max(n.lastWork+1, uint64(n.cfg.Now().UnixMilli())<<20)
+	w.Number = n.lastWork
+	m.work = append(m.work, w)
+}
+
+// giveOnce gives a task unless one like it waits already; the lock is held.
+func (n *Node) giveOnce(edge meta.EdgeID, w meta.Work) {
 	m, known := n.fleet.byID[edge]
 	if !known {
 		return
 	}
-	n.lastWork = max(n.lastWork+1, uint64(n.cfg.Now().UnixMilli())<<20)
-	w.Number = n.lastWork
-	m.work = append(m.work, w)
+	for _, other := range m.work {
+		if other.Kind == w.Kind && other.Unit == w.Unit && other.Record.Root == w.Record.Root && other.Target == w.Target {
+			return
+		}
+	}
+	n.give(edge, w)
 }

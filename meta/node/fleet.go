@@ -5,47 +5,57 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/health"
 	"github.com/stratos-mesh/stratos/meta/journal"
+	"github.com/stratos-mesh/stratos/meta/place"
 )
 
-// fleet is what the node believes of its edges. It is guarded by the node's lock.
+// fleet is the admitted edges: what is registered of them, what they say of
+// themselves, and their work. It is guarded by the node's lock; the tracker, who
+// judges whether they live, locks itself.
 type fleet struct {
-	interval, down time.Duration
-	byID           map[meta.EdgeID]*member
+	interval time.Duration
+	tracker  *health.Tracker
+	byID     map[meta.EdgeID]*member
 }
 
 type member struct {
 	edge       meta.Edge
-	drained    bool
-	lastBeat   time.Time
 	version    string
 	revocation uint64
 	work       []meta.Work
+	// dialAsked is when others were last asked to dial it.
+	dialAsked time.Time
 }
 
 func newFleet(cfg Config) *fleet {
-	f := &fleet{interval: 5 * time.Second, down: 10 * time.Minute, byID: make(map[meta.EdgeID]*member)}
-	if cfg.Development {
-		f.interval, f.down = time.Second, 5*time.Second
-	}
-	return f
+	c := health.Defaults(cfg.Development)
+	c.Now = cfg.Now
+	return &fleet{interval: c.Interval, tracker: health.New(c), byID: make(map[meta.EdgeID]*member)}
 }
 
-func (f *fleet) admit(nodes []*journal.Admitted, now time.Time) {
+// admit takes over what is registered. Edges of the newest view were heard
+// before this process began.
+func (f *fleet) admit(nodes []*journal.Admitted, view *place.View) {
+	inView := make(map[meta.EdgeID]bool, len(view.Edges))
+	for _, edge := range view.Edges {
+		inView[edge.ID] = true
+	}
 	for _, node := range nodes {
 		if node.Kind != meta.EdgeNode {
 			continue
 		}
 		m, known := f.byID[node.ID]
 		if !known {
-			m = &member{lastBeat: now}
+			m = &member{}
 			f.byID[node.ID] = m
+			f.tracker.Add(node.ID, inView[node.ID])
 		}
-		state, load := m.edge.State, m.edge.Load
+		f.tracker.Drain(node.ID, node.Drained)
+		load := m.edge.Load
 		m.edge = node.Edge
-		m.edge.ID, m.edge.Key = node.ID, node.Key
-		m.edge.State, m.edge.Load = state, load
-		m.drained = node.Drained
+		m.edge.ID, m.edge.Key, m.edge.Load = node.ID, node.Key, load
+		m.edge.State = f.tracker.State(node.ID)
 	}
 }
 
@@ -63,39 +73,40 @@ func (f *fleet) edges() []meta.Edge {
 	return out
 }
 
-// pass judges every edge by the time since its last beat and tells whether
-// anything changed.
-func (f *fleet) pass(now time.Time) (changed bool) {
-	for _, m := range f.byID {
-		silent := now.Sub(m.lastBeat)
-		state := m.edge.State
-		switch {
-		case state == meta.Joining:
-		case silent > f.down:
-			m.edge.State = meta.Down
-		case silent > 2*f.interval+f.interval/2 && state != meta.Down:
-			m.edge.State = meta.Suspect
+// pass asks for the judgement of every edge and tells whether any is new.
+func (f *fleet) pass() (changed bool) {
+	f.tracker.Tick()
+	for id, state := range f.tracker.States() {
+		if m, known := f.byID[id]; known && m.edge.State != state {
+			m.edge.State = state
+			changed = true
 		}
-		changed = changed || m.edge.State != state
 	}
 	return changed
 }
 
-// beat notes a sign of life.
-func (f *fleet) beat(m *member, b *meta.Beat, now time.Time) (changed bool) {
+// beat notes a sign of life and tells whether the edge is judged anew.
+func (f *fleet) beat(m *member, b *meta.Beat) (changed bool) {
+	f.tracker.Beat(m.edge.ID, b.Draining)
+	m.version, m.revocation, m.edge.Load = b.Version, b.Revocation, b.Load
 	before := m.edge.State
-	m.lastBeat = now
-	m.edge.State = meta.Live
-	if b.Draining || m.drained {
-		m.edge.State = meta.Draining
-	}
-	m.version, m.revocation = b.Version, b.Revocation
-	m.edge.Load = b.Load
-	m.work = slices.DeleteFunc(m.work, func(w meta.Work) bool {
-		_, failed := b.Failed[w.Number]
-		return failed || slices.Contains(b.Done, w.Number)
-	})
+	m.edge.State = f.tracker.State(m.edge.ID)
 	return m.edge.State != before
+}
+
+// finish takes work that is done or has failed off an edge's queue.
+func (m *member) finish(b *meta.Beat, each func(w meta.Work, failure string)) {
+	m.work = slices.DeleteFunc(m.work, func(w meta.Work) bool {
+		failure, failed := b.Failed[w.Number]
+		done := slices.Contains(b.Done, w.Number)
+		if failed && failure == "" {
+			failure = "no reason given"
+		}
+		if failed || done {
+			each(w, failure)
+		}
+		return failed || done
+	})
 }
 
 func (f *fleet) inState(states ...meta.EdgeState) map[meta.EdgeID]bool {

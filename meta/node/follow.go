@@ -220,7 +220,7 @@ func (n *Node) load(ctx context.Context) error {
 	for _, node := range nodes {
 		n.nodes[string(node.Key)] = node
 	}
-	n.fleet.admit(nodes, n.cfg.Now())
+	n.fleet.admit(nodes, view)
 	n.bump()
 	return nil
 }

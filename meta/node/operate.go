@@ -180,15 +180,17 @@ func (n *Node) Status(ctx context.Context) (*meta.Status, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	halt := n.fleet.tracker.Halt()
 	out := &meta.Status{
 		ChainID: n.cfg.ChainID, Authority: n.cfg.Authority, Epoch: n.issuer.Epoch(), JournalHeight: n.journal.Height(),
 		Names: s.Names, Roots: s.Roots, Revocations: s.Revocation, StoreKind: n.store.Kind(),
+		RepairHalted: halt.Active, RepairReason: halt.Reason,
 		UptimeSeconds: int64(n.cfg.Now().Sub(n.started).Seconds()),
 	}
 	for _, edge := range n.fleet.edges() {
 		m := n.fleet.byID[edge.ID]
 		out.Edges = append(out.Edges, meta.EdgeStatus{
-			Edge: edge, LastBeat: m.lastBeat, Units: n.inventory.Count(edge.ID), Revocation: m.revocation, Version: m.version,
+			Edge: edge, LastBeat: n.fleet.tracker.LastBeat(edge.ID), Units: n.inventory.Count(edge.ID), Revocation: m.revocation, Version: m.version,
 		})
 	}
 	return out, nil

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
-	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/journal"
 )
 
@@ -65,25 +64,11 @@ func (n *Node) dropForgotten(ctx context.Context) error {
 		}
 		n.mu.Lock()
 		for _, c := range copies {
-			n.giveDrop(c.Edge, version)
+			n.giveOnce(c.Edge, meta.Work{Kind: meta.Drop, Unit: version.Unit, Record: meta.Record{Root: version.Root}})
 		}
 		n.mu.Unlock()
 	}
 	return nil
-}
-
-// giveDrop asks an edge once to drop a root of a unit; the lock is held.
-func (n *Node) giveDrop(edge meta.EdgeID, h inventory.Version) {
-	m, known := n.fleet.byID[edge]
-	if !known {
-		return
-	}
-	for _, w := range m.work {
-		if w.Kind == meta.Drop && w.Unit == h.Unit && w.Record.Root == h.Root {
-			return
-		}
-	}
-	n.give(edge, meta.Work{Kind: meta.Drop, Unit: h.Unit, Record: meta.Record{Root: h.Root}})
 }
 
 // Pin keeps a root beside the names that point to it.
