@@ -16,6 +16,21 @@ type vectors struct {
 		Size int64  `json:"size"`
 		Root string `json:"root"`
 	} `json:"files"`
+	Folders []folderVector `json:"folders"`
+}
+
+type folderVector struct {
+	Name  string           `json:"name"`
+	Files map[string]int64 `json:"files"`
+	Count int              `json:"count"`
+	Root  string           `json:"root"`
+}
+
+func (v folderVector) files() map[string]int64 {
+	if v.Count > 0 {
+		return many(v.Count)
+	}
+	return v.Files
 }
 
 func readVectors(t testing.TB) vectors {
