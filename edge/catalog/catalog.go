@@ -1,0 +1,213 @@
+// Package catalog holds what this edge knows of roots: their records, their
+// parsed manifests, and each object with its header values ready to send.
+//
+// A ticket binds the digest of a root. The first request for a root asks the
+// meta node once, reads the manifest, and builds a table; every later one is
+// two map look-ups. Tables are kept within a byte budget; one that is dropped
+// is rebuilt on the next request.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/stratos-mesh/stratos/edge/peers"
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// Index is what a catalog asks a meta node.
+type Index interface {
+	Locate(ctx context.Context, root [32]byte) (meta.Resolution, error)
+	Resolve(ctx context.Context, path string) (meta.Resolution, error)
+}
+
+// Config of a Catalog. Every function is required.
+type Config struct {
+	Index Index
+	// Getter reads blocks from here or, by want, from other edges.
+	Getter func(want peers.Want) sds.Getter
+	// Assigned finds the record of a root that this edge keeps a replica of.
+	Assigned func(digest [32]byte) (meta.Record, bool)
+	// Revoked says why a CID must not be served, nil when it may.
+	Revoked func(cid sds.CID) error
+	// Budget of parsed manifests in bytes; 0 is 32 MiB.
+	Budget int64
+}
+
+// loadTimeout bounds finding a root and reading its manifest.
+const loadTimeout = 20 * time.Second
+
+// Catalog finds roots by the digest that tickets bind.
+type Catalog struct {
+	config Config
+	roots  *otter.Cache[[32]byte, *Root]
+	once   singleflight.Group
+
+	mu     sync.Mutex // guards following
+	absent map[[32]byte]absence
+}
+
+// absence remembers for a moment that the meta node knows no such root.
+type absence struct {
+	err   error
+	until time.Time
+}
+
+const (
+	absenceTime = 2 * time.Second
+	maxAbsent   = 4096
+)
+
+// New makes an empty catalog.
+func New(config Config) (*Catalog, error) {
+	if config.Budget == 0 {
+		config.Budget = 32 << 20
+	}
+	roots, err := otter.New(&otter.Options[[32]byte, *Root]{
+		MaximumWeight: uint64(config.Budget),
+		Weigher:       func(_ [32]byte, r *Root) uint32 { return r.weight },
+		OnAtomicDeletion: func(e otter.DeletionEvent[[32]byte, *Root]) {
+			e.Value.table.Store(nil)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
+	return &Catalog{config: config, roots: roots, absent: make(map[[32]byte]absence)}, nil
+}
+
+// Root finds a root by its digest. Sources are holders that the ticket names.
+func (c *Catalog) Root(ctx context.Context, digest [32]byte, sources []meta.EdgeID) (*Root, error) {
+	if r, ok := c.roots.GetIfPresent(digest); ok {
+		return r, nil
+	}
+	if err := c.isAbsent(digest); err != nil {
+		return nil, err
+	}
+	// The load outlives a caller that goes away: others may be waiting for it.
+	loaded := c.once.DoChan(string(digest[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		r, err := c.load(ctx, digest, sources)
+		if err != nil {
+			c.remember(digest, err)
+			return nil, err
+		}
+		c.roots.Set(digest, r)
+		return r, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-loaded:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(*Root), nil
+	}
+}
+
+func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.EdgeID) (*Root, error) {
+	record, assigned := c.config.Assigned(digest)
+	want := peers.Want{Holders: sources}
+	if assigned {
+		want.Class = sds.Pinned
+	} else {
+		found, err := c.config.Index.Locate(ctx, digest)
+		if err != nil {
+			return nil, fmt.Errorf("locate root %x: %w", digest[:8], err)
+		}
+		record = found.Record
+		if record.Root.Digest != digest {
+			return nil, fmt.Errorf("locate root %x: meta node answered with %s: %w", digest[:8], record.Root, meta.ErrInvalid)
+		}
+		for _, id := range found.Holders {
+			if !slices.Contains(want.Holders, id) {
+				want.Holders = append(slices.Clip(want.Holders), id)
+			}
+		}
+	}
+	if len(record.Units) > 0 {
+		want.Unit = record.Units[0]
+	}
+	manifest, err := c.manifest(ctx, record, want)
+	if err != nil {
+		return nil, fmt.Errorf("manifest of %s: %w", record.Root, err)
+	}
+	root := newRoot(record, want, manifest)
+	c.mark(root)
+	return root, nil
+}
+
+func (c *Catalog) manifest(ctx context.Context, record meta.Record, want peers.Want) (*sds.Manifest, error) {
+	getter := c.config.Getter(want)
+	if record.Manifest.Defined() {
+		m, err := sds.LoadManifest(ctx, getter, record.Manifest, record.Root)
+		if err == nil {
+			return m, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	// A lost or broken manifest is no reason to refuse: the tree says the same.
+	return sds.DeriveManifest(ctx, getter, record.Root)
+}
+
+// isAbsent repeats an answer that is fresh enough.
+func (c *Catalog) isAbsent(digest [32]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.absent[digest]
+	if !ok || time.Now().After(a.until) {
+		return nil
+	}
+	return a.err
+}
+
+func (c *Catalog) remember(digest [32]byte, err error) {
+	if !errors.Is(err, meta.ErrNotFound) && !errors.Is(err, meta.ErrDeleted) && !errors.Is(err, meta.ErrBanned) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.absent) >= maxAbsent {
+		clear(c.absent)
+	}
+	c.absent[digest] = absence{err, time.Now().Add(absenceTime)}
+}
+
+// Forget drops a root's table, after its record or its place changed.
+func (c *Catalog) Forget(digest [32]byte) { c.roots.Invalidate(digest) }
+
+// Revoke applies new revocations to what is in memory, so that reads under way
+// stop too.
+func (c *Catalog) Revoke() {
+	for _, r := range c.roots.All() {
+		c.mark(r)
+	}
+}
+
+// mark sets the revoked flags of a root and of its objects.
+func (c *Catalog) mark(r *Root) {
+	if err := c.config.Revoked(r.Record.Root); err != nil {
+		r.revoked.Store(&err)
+	}
+	t := r.table.Load()
+	if t == nil {
+		return
+	}
+	for _, o := range t.objects {
+		if err := c.config.Revoked(o.CID); err != nil {
+			o.revoked.Store(&err)
+		}
+	}
+}

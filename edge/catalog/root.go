@@ -1,0 +1,208 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/stratos-mesh/stratos/edge/peers"
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// Root is an object or a bundle, ready to serve.
+type Root struct {
+	Record meta.Record
+	// Want leads to others that have it.
+	Want peers.Want
+
+	prefix  string // the record's name and a slash
+	weight  uint32
+	revoked atomic.Pointer[error]
+	// table is nil once the budget dropped it: who still has the root asks the
+	// catalog again.
+	table atomic.Pointer[table]
+	// aliases are other names of the same root, each confirmed by a meta node.
+	aliases atomic.Pointer[[]string]
+}
+
+type table struct {
+	objects map[string]*Object // by path inside the root; "" for an object
+	dirs    map[string]bool
+}
+
+func newRoot(record meta.Record, want peers.Want, manifest *sds.Manifest) *Root {
+	r := &Root{Record: record, Want: want, prefix: string(record.Name) + "/"}
+	t := &table{objects: make(map[string]*Object, len(manifest.Objects)), dirs: make(map[string]bool)}
+	weight := 1024
+	for _, o := range manifest.Objects {
+		if record.Kind == meta.Object {
+			o.Path = ""
+		}
+		t.objects[o.Path] = newObject(o, want)
+		weight += objectWeight + len(o.Path)
+		for dir := parent(o.Path); dir != "" && !t.dirs[dir]; dir = parent(dir) {
+			t.dirs[dir] = true
+			weight += 64 + len(dir)
+		}
+	}
+	t.dirs[""] = record.Kind == meta.Bundle
+	r.weight = uint32(min(weight, 1<<31))
+	r.table.Store(t)
+	return r
+}
+
+func parent(path string) string {
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return path[:i]
+	}
+	return ""
+}
+
+// Dropped tells that the table is gone and the catalog must be asked again.
+func (r *Root) Dropped() bool { return r.table.Load() == nil }
+
+// Revoked says why the root must not be served, nil when it may.
+func (r *Root) Revoked() error {
+	if err := r.revoked.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// ErrDirectory tells that a path names a directory, which needs a slash.
+var ErrDirectory = errors.New("a directory")
+
+// Find looks a path of a URL up, namespace/path without leading slash. It is
+// the hot path: no allocation where the record's own name was used. Outcomes:
+//
+//  1. the object, nil
+//  2. nil, ErrDirectory: the path names a directory with an index, but lacks
+//     the slash at its end
+//  3. nil, sds.ErrNotFound: no such path in this root
+//  4. nil, errAmbiguous: only a meta node can say, see Resolve
+func (r *Root) Find(path string) (*Object, error) {
+	t := r.table.Load()
+	if t == nil {
+		return nil, errDropped
+	}
+	if r.Record.Kind == meta.Object {
+		if path == string(r.Record.Name) || r.isAlias(path) {
+			return t.objects[""], nil
+		}
+		return nil, errAmbiguous
+	}
+	if rest, ok := strings.CutPrefix(path, r.prefix); ok {
+		return t.find(rest)
+	}
+	if path == string(r.Record.Name) {
+		return t.find("")
+	}
+	return r.findAlias(t, path)
+}
+
+var (
+	errAmbiguous = errors.New("name not known for this root")
+	errDropped   = errors.New("table dropped")
+)
+
+// find looks a path inside a bundle up; a slash at the end asks for the index.
+func (t *table) find(rest string) (*Object, error) {
+	if o, ok := t.objects[rest]; ok {
+		return o, nil
+	}
+	dir, slash := strings.CutSuffix(rest, "/")
+	if slash || rest == "" {
+		if o, ok := t.objects[strings.TrimPrefix(dir+"/index.html", "/")]; ok {
+			return o, nil
+		}
+		return nil, sds.ErrNotFound
+	}
+	if _, ok := t.objects[rest+"/index.html"]; ok && t.dirs[rest] {
+		return nil, ErrDirectory
+	}
+	return nil, sds.ErrNotFound
+}
+
+// findAlias tries a path under another name: those that were confirmed, then
+// each split of the path. When exactly one split fits, no meta node is asked.
+func (r *Root) findAlias(t *table, path string) (*Object, error) {
+	if names := r.aliases.Load(); names != nil {
+		for _, name := range *names {
+			if rest, ok := strings.CutPrefix(path, name+"/"); ok {
+				return t.find(rest)
+			}
+		}
+	}
+	var found *Object
+	for i := strings.IndexByte(path, '/'); i >= 0; {
+		next := strings.IndexByte(path[i+1:], '/')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+		if o, err := t.find(path[i+1:]); err == nil {
+			if found != nil && found != o {
+				return nil, errAmbiguous
+			}
+			found = o
+		}
+	}
+	if found == nil {
+		return nil, errAmbiguous
+	}
+	return found, nil
+}
+
+func (r *Root) isAlias(path string) bool {
+	names := r.aliases.Load()
+	if names == nil {
+		return false
+	}
+	for _, name := range *names {
+		if name == path {
+			return true
+		}
+	}
+	return false
+}
+
+// maxAliases bounds what is remembered for one root.
+const maxAliases = 64
+
+// Resolve is Find with the meta node's help for names that the root's record
+// does not carry: a copy, or a name that moved since.
+func (c *Catalog) Resolve(ctx context.Context, r *Root, path string) (*Object, error) {
+	o, err := r.Find(path)
+	if !errors.Is(err, errAmbiguous) {
+		return o, err
+	}
+	found, err := c.config.Index.Resolve(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %q: %w", path, err)
+	}
+	if found.Record.Root != r.Record.Root {
+		return nil, fmt.Errorf("resolve %q: it has another root: %w", path, sds.ErrNotFound)
+	}
+	r.addAlias(string(found.Record.Name))
+	return r.Find(path)
+}
+
+func (r *Root) addAlias(name string) {
+	for {
+		old := r.aliases.Load()
+		var names []string
+		if old != nil {
+			names = append(names, *old...)
+		}
+		if len(names) >= maxAliases {
+			names = names[1:]
+		}
+		names = append(names, name)
+		if r.aliases.CompareAndSwap(old, &names) {
+			return
+		}
+	}
+}

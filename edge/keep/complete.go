@@ -1,0 +1,183 @@
+package keep
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/stratos-mesh/stratos/edge/peers"
+	"github.com/stratos-mesh/stratos/edge/state"
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// atOnce is how many slices of a unit are looked at at the same time.
+const atOnce = 8
+
+// complete reads, fetches and pins every block of a unit. It returns how many
+// bytes the unit has and how many of them are still missing.
+func (k *Keeper) complete(ctx context.Context, u *state.Unit, bytesPerSecond int64) (total, missing int64, err error) {
+	limit := rate.NewLimiter(rate.Inf, 0)
+	if bytesPerSecond > 0 {
+		limit = rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond, 4*sds.MaxBlockSize)))
+	}
+	c := &completion{
+		keeper: k, limit: limit, leased: k.leasedHere(),
+		want: peers.Want{Unit: u.Unit, Holders: u.Sources, Class: sds.Pinned},
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	var gone atomic.Int64
+	walkErr := k.blocks(groupCtx, u, c, func(cid sds.CID, size int64) error {
+		total += size
+		if cid.Codec != sds.Raw {
+			return nil // a node was pinned when it was read to be walked
+		}
+		group.Go(func() error {
+			if err := c.pin(groupCtx, cid); err != nil {
+				gone.Add(size)
+				if groupCtx.Err() != nil || errors.Is(err, sds.ErrFull) {
+					return err
+				}
+				c.failed.CompareAndSwap(nil, &err)
+			}
+			return nil
+		})
+		return groupCtx.Err()
+	})
+	err = errors.Join(walkErr, group.Wait())
+	if first := c.failed.Load(); err == nil && first != nil {
+		err = *first
+	}
+	if err != nil {
+		return total, gone.Load(), fmt.Errorf("complete unit %x of %s: %w", u.Unit[:6], u.Record.Name, err)
+	}
+	return total, 0, nil
+}
+
+// blocks walks every block of a unit: all of a root, or, where a bundle has
+// several units, its directories, and the objects of the one shard.
+func (k *Keeper) blocks(ctx context.Context, u *state.Unit, g sds.Getter, each func(sds.CID, int64) error) error {
+	record := u.Record
+	if m := record.Manifest; m.Defined() {
+		// Beside the root, not below it; not fatal, for it can be derived.
+		if block, err := g.Get(ctx, m); err == nil && each(m, int64(len(block))) == nil {
+			if err := manifestRest(ctx, g, m, each); err != nil && ctx.Err() != nil {
+				return err
+			}
+		}
+	}
+	if len(record.Units) <= 1 {
+		return sds.Walk(ctx, g, record.Root, each)
+	}
+	dirs := &recorder{getter: g}
+	manifest, err := sds.DeriveManifest(ctx, dirs, record.Root)
+	if err != nil {
+		return err
+	}
+	for cid, size := range dirs.seen {
+		if err := each(cid, size); err != nil {
+			return err
+		}
+	}
+	var at int64
+	for _, o := range manifest.Objects {
+		mine := at/meta.ShardSize == int64(u.Shard)
+		at += o.Size
+		if !mine {
+			continue
+		}
+		if err := sds.Walk(ctx, g, o.CID, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manifestRest walks what hangs below a manifest of more than one slice.
+func manifestRest(ctx context.Context, g sds.Getter, manifest sds.CID, each func(sds.CID, int64) error) error {
+	if manifest.Codec == sds.Raw {
+		return nil
+	}
+	return sds.Walk(ctx, g, manifest, each)
+}
+
+// recorder remembers the blocks that were read through it.
+type recorder struct {
+	getter sds.Getter
+	seen   map[sds.CID]int64
+}
+
+func (r *recorder) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	block, err := r.getter.Get(ctx, cid)
+	if err == nil {
+		if r.seen == nil {
+			r.seen = make(map[sds.CID]int64)
+		}
+		r.seen[cid] = int64(len(block))
+	}
+	return block, err
+}
+
+// completion is one run over a unit. As a Getter it pins the nodes it reads.
+type completion struct {
+	keeper *Keeper
+	limit  *rate.Limiter
+	want   peers.Want
+	// leased blocks came under a grant, so they are pinned and were checked.
+	leased map[sds.CID]bool
+	failed atomic.Pointer[error]
+}
+
+// Get reads a block from here or another edge, and pins it.
+func (c *completion) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	store := c.keeper.config.Store
+	c.keeper.sweep.spare(cid)
+	block, err := store.Get(ctx, cid)
+	switch {
+	case err == nil && c.leased[cid]:
+		return block, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		if err := c.limit.WaitN(ctx, sds.SliceSize); err != nil {
+			return nil, err
+		}
+		if block, err = c.keeper.config.Fill.Fetch(ctx, cid, c.want); err != nil {
+			return nil, err
+		}
+	}
+	// Pinned and durable from here on; what was cached becomes pinned.
+	_, err = sds.Receive(ctx, store, cid, bytes.NewReader(block), sds.Pinned)
+	return block, err
+}
+
+// pin makes sure of a slice. One that came under a grant moments ago was
+// checked and synced then.
+func (c *completion) pin(ctx context.Context, cid sds.CID) error {
+	if c.leased[cid] {
+		if has, err := c.keeper.config.Store.Has(ctx, cid); err == nil && has {
+			return nil
+		}
+	}
+	_, err := c.Get(ctx, cid)
+	return err
+}
+
+// leasedHere lists the blocks under open uploads.
+func (k *Keeper) leasedHere() map[sds.CID]bool {
+	leased := make(map[sds.CID]bool)
+	err := k.config.State.EachLeased(func(_ [16]byte, cid sds.CID) error {
+		leased[cid] = true
+		return nil
+	})
+	if err != nil {
+		return nil // then everything is read
+	}
+	return leased
+}

@@ -1,0 +1,110 @@
+// Package revoke holds the revocations in force on this edge: signed, numbered
+// orders to stop serving a root or objects. They are kept over a restart, and a
+// number is reported only when everything up to it is in force.
+package revoke
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stratos-mesh/stratos/edge/peers"
+	"github.com/stratos-mesh/stratos/internal/httperr"
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// Keeper keeps revocations over a restart.
+type Keeper interface {
+	PutRevocations(list []meta.Revocation) error
+	Revocations() ([]meta.Revocation, error)
+}
+
+// List of revocations.
+type List struct {
+	keeper Keeper
+	number atomic.Uint64
+
+	mu     sync.RWMutex // guards following
+	reason map[sds.CID]error
+}
+
+// Open reads what is in force.
+func Open(keeper Keeper) (*List, error) {
+	l := &List{keeper: keeper, reason: make(map[sds.CID]error)}
+	stored, err := keeper.Revocations()
+	if err != nil {
+		return nil, fmt.Errorf("read revocations: %w", err)
+	}
+	for i := range stored {
+		l.apply(&stored[i])
+	}
+	return l, nil
+}
+
+// Add puts revocations in force that an authority signed and that follow on
+// what is in force; it stops at the first that does not.
+func (l *List) Add(list []meta.Revocation, network *peers.Snapshot) error {
+	var good []meta.Revocation
+	next := l.Number()
+	var failed error
+	for _, r := range list {
+		if r.Number <= next {
+			continue
+		}
+		key, ok := network.Authorities[r.Authority]
+		if !ok {
+			failed = fmt.Errorf("revocation %d: authority %d is unknown", r.Number, r.Authority)
+			break
+		}
+		if err := r.Verify(key, network.ChainID); err != nil {
+			failed = fmt.Errorf("revocation %d: %w", r.Number, err)
+			break
+		}
+		good = append(good, r)
+		next = r.Number
+	}
+	// In force first: a disk that fails must not keep a ban from working.
+	for i := range good {
+		l.apply(&good[i])
+	}
+	if len(good) > 0 {
+		if err := l.keeper.PutRevocations(good); err != nil {
+			return fmt.Errorf("keep revocations: %w", err)
+		}
+	}
+	return failed
+}
+
+func (l *List) apply(r *meta.Revocation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kind := deleted
+	if len(r.Objects) > 0 {
+		kind = banned
+	}
+	if r.Root.Defined() {
+		l.reason[r.Root] = kind
+	}
+	for _, cid := range r.Objects {
+		l.reason[cid] = banned
+	}
+	l.number.Store(max(l.number.Load(), r.Number))
+}
+
+// The two kinds, as answers to viewers: an owner's removal, and a ban.
+var (
+	deleted error = httperr.Wrap(meta.ErrDeleted, http.StatusGone, "deleted", "this was deleted by its owner")
+	banned  error = httperr.Wrap(meta.ErrBanned, http.StatusUnavailableForLegalReasons, "banned", "this may not be served")
+)
+
+// Revoked says why a CID must not be served, stored or fetched; nil when it may.
+func (l *List) Revoked(cid sds.CID) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.reason[cid]
+}
+
+// Number is the highest in force.
+func (l *List) Number() uint64 { return l.number.Load() }

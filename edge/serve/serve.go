@@ -1,0 +1,172 @@
+// Package serve answers viewers: one HTTP contract for every door, written down
+// row by row in docs/http-api/edge.md.
+//
+// The hot path is two look-ups and a few writes: the ticket's text finds the
+// session, the rest of the path finds the object, whose header values lie ready
+// as shared slices, and its bytes go out from the cache's memory.
+package serve
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/stratos-mesh/stratos/edge/catalog"
+	"github.com/stratos-mesh/stratos/edge/fill"
+	"github.com/stratos-mesh/stratos/edge/peers"
+	"github.com/stratos-mesh/stratos/edge/session"
+	"github.com/stratos-mesh/stratos/internal/httperr"
+	"github.com/stratos-mesh/stratos/meta"
+)
+
+// Config of a Handler. All but Routers, Unticketed and Warn are required.
+type Config struct {
+	Sessions *session.Table
+	Catalog  *catalog.Catalog
+	Fill     *fill.Filler
+	Peers    *peers.Table
+	// Routers finds one that answers, for requests without a good ticket.
+	Routers *Routers
+	// Unticketed is what may be served while no router answers; may give nil.
+	Unticketed func() *Budget
+	// Held finds a root that this edge keeps a replica of by a path, for the
+	// time when no router answers.
+	Held func(path string) (digest [32]byte, ok bool)
+	// Flying bounds the bytes that answers under way hold besides the cache.
+	Flying int64
+	// Warn is told of answers that broke off; may be nil.
+	Warn func(message string, err error)
+}
+
+// Handler answers viewers.
+type Handler struct {
+	config Config
+	flying *flying
+	// cacheStatus by fill.Origin, see RFC 9211.
+	cacheStatus [3][]string
+	underWay    atomic.Int64
+
+	Counters Counters
+}
+
+// New makes a Handler.
+func New(config Config) *Handler {
+	h := &Handler{config: config, flying: newFlying(config.Flying)}
+	h.cacheStatus = [3][]string{
+		fill.Hit:       {"stratos; hit"},
+		fill.Miss:      {"stratos; fwd=uri-miss; stored"},
+		fill.Collapsed: {"stratos; fwd=uri-miss; collapsed"},
+	}
+	return h
+}
+
+// ServeHTTP answers GET, HEAD and OPTIONS for /t/{ticket}/{namespace}/{path}
+// and /{namespace}/{path}?t={ticket}.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.underWay.Add(1)
+	defer h.underWay.Add(-1)
+	if err := h.serve(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+// UnderWay counts the answers that are being given.
+func (h *Handler) UnderWay() int64 { return h.underWay.Load() }
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return h.otherMethod(w, r)
+	}
+	// A stranger's service worker would own every page of this host.
+	if r.Header["Service-Worker"] != nil {
+		return httperr.New(http.StatusForbidden, "service-worker", "service workers are not served from an edge")
+	}
+	path, text, bundle := split(r)
+	if text == "" {
+		return h.ticketless(w, r, path, session.ErrForged)
+	}
+	now := time.Now()
+	s, err := h.config.Sessions.Find(text, now)
+	if err != nil {
+		return h.ticketless(w, r, path, err)
+	}
+	s.Begin(now)
+	root := s.Root()
+	if root == nil {
+		root, err = h.config.Catalog.Root(r.Context(), s.Bind, s.Sources)
+		if err != nil {
+			return h.unfound(err)
+		}
+		s.SetRoot(root)
+	}
+	if err := root.Revoked(); err != nil {
+		return err
+	}
+	object, err := root.Find(path)
+	if err != nil {
+		if object, err = h.find(r, root, path); err != nil {
+			return h.unlisted(w, r, path, err)
+		}
+	}
+	d := delivery{handler: h, object: object, meter: s, class: s.Class, bundle: bundle}
+	return d.serve(w, r)
+}
+
+// split takes a URL apart: the path as namespace/path, the ticket's text, and
+// whether the ticket stood in the path, as it does for bundles.
+func split(r *http.Request) (path, text string, bundle bool) {
+	path = r.URL.Path
+	if rest, ok := strings.CutPrefix(path, "/t/"); ok {
+		text, path, _ = strings.Cut(rest, "/")
+		return path, text, true
+	}
+	return strings.TrimPrefix(path, "/"), parameter(r.URL.RawQuery, "t"), false
+}
+
+// parameter finds a query parameter whose value needs no decoding, which holds
+// for tickets; others are then simply not good.
+func parameter(query, name string) string {
+	for query != "" {
+		var one string
+		one, query, _ = strings.Cut(query, "&")
+		if key, value, ok := strings.Cut(one, "="); ok && key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// find is the slow way to an object: the path is checked, and a meta node asked
+// where the name is not the root's own.
+func (h *Handler) find(r *http.Request, root *catalog.Root, path string) (*catalog.Object, error) {
+	name, err := checkPath(r, path)
+	if err != nil {
+		return nil, err
+	}
+	return h.config.Catalog.Resolve(r.Context(), root, name)
+}
+
+// checkPath refuses what no name can be: %2F, empty and dot components, control
+// characters, reserved namespaces, paths that are too long. It returns the path
+// in Unicode form NFC, as names are kept; a slash at the end stays.
+func checkPath(r *http.Request, path string) (string, error) {
+	if raw := r.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
+		return "", httperr.New(http.StatusBadRequest, "malformed", "%2F is not allowed in a path")
+	}
+	if namespace, _, _ := strings.Cut(path, "/"); meta.CheckNamespace(namespace) != nil {
+		return "", httperr.New(http.StatusNotFound, "not-found", "a path begins with a namespace: 3 to 63 of a-z, 0-9 and -")
+	}
+	bare, slash := strings.CutSuffix(path, "/")
+	if !strings.Contains(bare, "/") {
+		return "", httperr.New(http.StatusNotFound, "not-found", "a path is a namespace and a name")
+	}
+	name, err := meta.ParseName(bare)
+	if err != nil {
+		return "", httperr.Wrap(err, http.StatusBadRequest, "malformed", "the path has an empty, dot or oversized component or a control character")
+	}
+	if slash {
+		return string(name) + "/", nil
+	}
+	return string(name), nil
+}
