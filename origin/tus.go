@@ -117,14 +117,14 @@ func (u *uploads) enter(w http.ResponseWriter, r *http.Request, t *tusRequest, m
 	if method != http.MethodPost && method != http.MethodPatch {
 		return func() {}, nil
 	}
-	leave, err = u.origin.gate.enter(t.key)
+	out, err := u.origin.gate.enter(t.key)
 	if err != nil {
 		u.origin.counters.Refused.Add(1)
 		return nil, err
 	}
 	u.origin.counters.Uploads.Add(1)
 	return func() {
-		leave()
+		out()
 		u.origin.counters.Uploads.Add(-1)
 	}, nil
 }

@@ -1,6 +1,7 @@
 package origintest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -23,15 +24,16 @@ type Meta struct {
 	Replicas  int
 	GrantLife time.Duration
 
-	mu      sync.Mutex // guards following
-	failing error
-	begun   []meta.Upload
-	moves   []meta.Publication
-	revoked []meta.Name
-	names   map[meta.Name]meta.Record
-	deleted map[meta.Name]bool
-	owners  map[string]string // namespace to key
-	height  uint64
+	mu       sync.Mutex // guards following
+	failing  error
+	refusing error // of Publish alone
+	begun    []meta.Upload
+	moves    []meta.Publication
+	revoked  []meta.Name
+	names    map[meta.Name]meta.Record
+	deleted  map[meta.Name]bool
+	owners   map[string]string // namespace to key
+	height   uint64
 }
 
 // Fail makes every call fail with err; nil ends it.
@@ -39,6 +41,13 @@ func (m *Meta) Fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failing = err
+}
+
+// FailPublish makes publishing fail with err; nil ends it.
+func (m *Meta) FailPublish(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refusing = err
 }
 
 // Begun are the requests for grants so far.
@@ -105,8 +114,8 @@ func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.failing != nil {
-		return meta.Record{}, m.failing
+	if err := cmp.Or(m.failing, m.refusing); err != nil {
+		return meta.Record{}, err
 	}
 	if err := m.mayOwn(p.Name, p.Owner); err != nil {
 		return meta.Record{}, err
