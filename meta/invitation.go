@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta/layout"
@@ -48,8 +49,9 @@ func (v *Invitation) Text() string {
 // ParseInvitation reads what Text wrote. It does not check the signature.
 func ParseInvitation(text string) (*Invitation, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
-		return nil, fmt.Errorf("invitation: %w: %w", ErrInvalid, err)
+	// The decoder passes over line breaks, which would be a second spelling.
+	if err != nil || strings.ContainsAny(text, "\r\n") {
+		return nil, fmt.Errorf("invitation: %w: not base64url", ErrInvalid)
 	}
 	r := layout.NewReader(b)
 	v := &Invitation{}

@@ -20,7 +20,7 @@ const (
 	// MaxAnswer bounds what a client reads.
 	MaxAnswer = 64 << 20
 	// MaxWait is the longest that Network waits for a change.
-	MaxWait = time.Minute
+	MaxWait = 30 * time.Second
 	// MaxBatch is how many tickets may be asked for at once.
 	MaxBatch = 1000
 

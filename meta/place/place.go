@@ -145,6 +145,20 @@ func sharedBy(edge *ViewEdge, chosen []*ViewEdge) (s shared) {
 	return s
 }
 
+// Shortfall says which preferences a unit on these edges does without, as a
+// Placement does; empty when none. Edges outside the view meet all.
+func Shortfall(v *View, edges []meta.EdgeID, replicas int) string {
+	chosen := make([]*ViewEdge, len(edges))
+	for n, id := range edges {
+		if i, ok := v.find(id); ok {
+			chosen[n] = &v.Edges[i]
+		} else {
+			chosen[n] = &ViewEdge{ID: id}
+		}
+	}
+	return shortfall(chosen, replicas)
+}
+
 // shortfall tells what a choice lacks, in the order of importance.
 func shortfall(chosen []*ViewEdge, replicas int) string {
 	var lacks []string

@@ -40,7 +40,7 @@ const (
 // DirectoryClient is a client for the stratos.meta.v1.Directory service.
 type DirectoryClient interface {
 	// Network answers at once when since is not the newest version, else when a
-	// change comes or wait, at most a minute, is over.
+	// change comes or wait, at most 30 s, is over.
 	Network(context.Context, *metapb.NetworkRequest) (*metapb.NetworkResponse, error)
 }
 
@@ -82,7 +82,7 @@ func (c *directoryClient) Network(ctx context.Context, req *metapb.NetworkReques
 // DirectoryHandler is an implementation of the stratos.meta.v1.Directory service.
 type DirectoryHandler interface {
 	// Network answers at once when since is not the newest version, else when a
-	// change comes or wait, at most a minute, is over.
+	// change comes or wait, at most 30 s, is over.
 	Network(context.Context, *metapb.NetworkRequest) (*metapb.NetworkResponse, error)
 }
 
