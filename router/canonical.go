@@ -17,7 +17,7 @@ const returnWindow = 5 * time.Second
 // canonical answers GET and HEAD /{namespace}/{path} with a redirect to the best
 // edge.
 func (r *Router) canonical(w http.ResponseWriter, req *http.Request) error {
-	path, err := cleanPath(req.URL.EscapedPath()[1:], req.URL.Path[1:])
+	path, err := cleanPath(strings.TrimPrefix(req.URL.EscapedPath(), "/"), strings.TrimPrefix(req.URL.Path, "/"))
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (r *Router) canonical(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q.bits, q.before = r.demand.add(q.unit(), q.each())
+	q.bits, q.before = r.memory.demand.add(q.unit(), q.each())
 	query := req.URL.Query()
 	returned := query.Get("r") == "1"
 	location, err := r.locate(ctx, q, req.TLS != nil, returned, query)
@@ -48,12 +48,12 @@ func (r *Router) canonical(w http.ResponseWriter, req *http.Request) error {
 // locate gives the URL at the edge. When none of a ticket's edges is routable
 // any more, a second ticket is made; it can only fail in a race.
 func (r *Router) locate(ctx context.Context, q *request, tls, returned bool, query url.Values) (string, error) {
-	key := reuseKey{netOf(q.client), q.found.Record.Root}
+	key := shareKey{netOf(q.client), q.found.Record.Root}
 	if returned {
 		r.returning(key, q)
 	}
 	for range 2 {
-		ticket, err := r.tickets.shared(ctx, key, func(ctx context.Context) (*reusable, error) { return r.classB(ctx, q) })
+		ticket, err := r.share(ctx, key, q)
 		if err != nil {
 			return "", err
 		}
@@ -62,28 +62,28 @@ func (r *Router) locate(ctx context.Context, q *request, tls, returned bool, que
 			if !ok || !q.snapshot.table.Routable(edge.ID) || edge.ID == q.avoid {
 				continue
 			}
-			ticket.last.Store(r.config.Now().UnixMilli())
-			ticket.lastEdge.Store(id)
-			r.metrics.sent(q.found.Record.Kind)
+			ticket.sent.Store(r.memory.now().UnixMilli())
+			ticket.sentTo.Store(id)
+			r.memory.metrics.sent(q.found.Record.Kind)
 			return edgeURL(q.snapshot.table.base(edge, tls), q, ticket.Text, returned, query), nil
 		}
-		r.tickets.reused.forget(key)
+		r.memory.shared.forget(key)
 	}
 	return "", problem(meta.ErrNoEdges)
 }
 
 // returning notes the edge that a client came back from, if it was sent there
 // only just now, and takes care that it does not get the same ticket again.
-func (r *Router) returning(key reuseKey, q *request) {
-	before, ok := r.tickets.reused.peek(key)
+func (r *Router) returning(key shareKey, q *request) {
+	before, ok := r.memory.shared.peek(key)
 	if !ok {
 		return
 	}
-	since := r.config.Now().Sub(time.UnixMilli(before.last.Load()))
+	since := r.memory.now().Sub(time.UnixMilli(before.sent.Load()))
 	if since < returnWindow {
-		q.avoid = meta.EdgeID(before.lastEdge.Load())
+		q.avoid = meta.EdgeID(before.sentTo.Load())
 	}
-	r.tickets.reused.forget(key)
+	r.memory.shared.forget(key)
 }
 
 // base is the address of an edge for clients that came over TLS or without. A

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
-	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/router/geo"
 )
 
@@ -33,7 +32,7 @@ type request struct {
 
 // understand does everything up to the decision itself.
 func (r *Router) understand(ctx context.Context, client netip.Addr, path string) (*request, error) {
-	s := r.network.Load()
+	s := r.memory.network.Load()
 	if s == nil {
 		return nil, httperr.New(http.StatusServiceUnavailable, "not-ready", "this router has not seen the network yet").WithRetry(time.Second)
 	}
@@ -43,7 +42,7 @@ func (r *Router) understand(ctx context.Context, client netip.Addr, path string)
 		lookup = lookup[:len(lookup)-1]
 	}
 	var err error
-	if q.found, err = r.index.resolve(ctx, lookup); err != nil {
+	if q.found, err = r.resolve(ctx, lookup); err != nil {
 		return nil, problem(err)
 	}
 	if lookup != path && q.found.Record.Kind == meta.Object {
@@ -74,14 +73,14 @@ func (q *request) query(where geo.Answer) Query {
 // ticket ranks and has a ticket signed. Viewer fields of the draft are the
 // caller's; everything else is filled in here.
 func (r *Router) ticket(ctx context.Context, q *request, draft meta.TicketRequest) (meta.Issued, error) {
-	began := r.config.Now()
+	began := r.memory.now()
 	where := r.config.Geo.Locate(q.client)
-	choice := r.choices.Get().(*Choice)
-	defer r.choices.Put(choice)
+	choice := r.memory.choices.Get().(*Choice)
+	defer r.memory.choices.Put(choice)
 	query := q.query(where)
 	table := q.snapshot.table
 	Rank(table, &query, choice)
-	r.metrics.ranked(where.Source, r.config.Now().Sub(began))
+	r.memory.metrics.ranked(where.Source, r.memory.now().Sub(began))
 	if len(choice.Working) == 0 {
 		return meta.Issued{}, problem(meta.ErrNoEdges)
 	}
@@ -101,25 +100,10 @@ func (r *Router) ticket(ctx context.Context, q *request, draft meta.TicketReques
 	if q.found.Record.Kind == meta.Bundle {
 		draft.Lifetime = bundleSession
 	}
-	issued, err := r.tickets.issue(ctx, draft)
+	issued, err := r.issues.issue(ctx, draft)
 	if err != nil {
 		return meta.Issued{}, problem(err)
 	}
-	r.why.remember(issued.Ticket.ID, began, q, where, choice)
+	r.memory.why.remember(issued.Ticket.ID, began, q, where, choice)
 	return issued, nil
-}
-
-// classB is a ticket for whoever follows a plain link: shared by his network
-// for a minute.
-func (r *Router) classB(ctx context.Context, q *request) (*reusable, error) {
-	objects := max(q.found.Record.Objects, 1)
-	issued, err := r.ticket(ctx, q, meta.TicketRequest{
-		Class: receipt.ClassB, MaxBytes: reuseObjects * uint64(max(q.found.Record.Size, 1<<16)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	made := &reusable{Issued: issued}
-	made.left.Store(reuseObjects * objects)
-	return made, nil
 }

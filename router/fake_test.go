@@ -207,7 +207,7 @@ func newTestRouter(t testing.TB, m *fakeMeta) *Router {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := New(Config{Meta: m, Geo: geo.Chain{zones}, Development: true, Logger: slog.New(slog.DiscardHandler), Now: m.now})
+	r := New(Config{Meta: m, Geo: geo.Chain{zones}, Development: true, Logger: slog.New(slog.DiscardHandler), Memory: NewMemory(m.now)})
 	if err := r.poll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // may be registered again with every new configuration of a server and keeps
 // its counts.
 type metrics struct {
-	router     *Router
+	memory     *Memory
 	decisions  *prometheus.CounterVec
 	seconds    prometheus.Histogram
 	signed     *prometheus.CounterVec
@@ -21,9 +21,9 @@ type metrics struct {
 	age, edges *prometheus.Desc
 }
 
-func newMetrics(r *Router) *metrics {
+func newMetrics(m *Memory) *metrics {
 	return &metrics{
-		router: r,
+		memory: m,
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stratos_router_decisions_total", Help: "Rankings, by the source that placed the client.",
 		}, []string{"source"}),
@@ -59,11 +59,11 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.seconds.Collect(out)
 	m.signed.Collect(out)
 	m.redirects.Collect(out)
-	s := m.router.network.Load()
+	s := m.memory.network.Load()
 	if s == nil {
 		return
 	}
-	out <- prometheus.MustNewConstMetric(m.age, prometheus.GaugeValue, m.router.config.Now().Sub(s.seen).Seconds())
+	out <- prometheus.MustNewConstMetric(m.age, prometheus.GaugeValue, m.memory.now().Sub(s.seen).Seconds())
 	routable := 0
 	for i := range s.table.terms {
 		if s.table.terms[i].fixed < infinite {

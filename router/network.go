@@ -58,7 +58,7 @@ func (r *Router) follow(ctx context.Context) {
 func (r *Router) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	before := r.network.Load()
+	before := r.memory.network.Load()
 	since, wait := uint64(0), time.Duration(0)
 	if before != nil {
 		since, wait = before.network.Version, pollWait
@@ -70,7 +70,7 @@ func (r *Router) poll(ctx context.Context) error {
 	if network == nil {
 		return errors.New("the meta node answered without a network")
 	}
-	next := &snapshot{network: network, seen: r.config.Now()}
+	next := &snapshot{network: network, seen: r.memory.now()}
 	switch {
 	case before == nil:
 		next.table = NewTable(network.Edges, r.development(network), nil)
@@ -79,7 +79,7 @@ func (r *Router) poll(ctx context.Context) error {
 	default:
 		next.table = NewTable(network.Edges, r.development(network), before.table)
 	}
-	r.network.Store(next)
+	r.memory.network.Store(next)
 	return nil
 }
 

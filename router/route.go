@@ -86,7 +86,7 @@ func (r *Router) explain(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q.bits, q.before = r.demand.look(q.unit())
+	q.bits, q.before = r.memory.demand.look(q.unit())
 	where := r.config.Geo.Locate(q.client)
 	query := q.query(where)
 	choice := new(Choice)
@@ -97,7 +97,7 @@ func (r *Router) explain(w http.ResponseWriter, req *http.Request) error {
 	if q.found.Record.Kind == meta.Bundle {
 		answer.Kind = "bundle"
 	}
-	answer.Time = r.config.Now().UTC().Truncate(time.Millisecond)
+	answer.Time = r.memory.now().UTC().Truncate(time.Millisecond)
 	answer.NetworkVersion = q.snapshot.network.Version
 	answer.Client = clientOf(where)
 	if q.client.IsValid() {

@@ -19,9 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/router/geo"
@@ -47,21 +44,16 @@ type Config struct {
 	Development bool
 	// Logger gets what went wrong; nil is slog.Default().
 	Logger *slog.Logger
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
+	// Memory of an earlier Router to go on with; nil begins an empty one.
+	Memory *Memory
 }
 
 // Router is an http.Handler. Run keeps its knowledge of the network fresh.
 type Router struct {
-	config  Config
-	mux     *http.ServeMux
-	network atomic.Pointer[snapshot]
-	index   *index
-	tickets *tickets
-	demand  *demand
-	why     *decisions
-	metrics *metrics
-	choices sync.Pool
+	config Config
+	mux    *http.ServeMux
+	memory *Memory
+	issues *issues
 }
 
 // New makes a Router. It answers 503 until Run has fetched a network.
@@ -72,19 +64,10 @@ func New(c Config) *Router {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if c.Memory == nil {
+		c.Memory = NewMemory(nil)
 	}
-	r := &Router{
-		config:  c,
-		mux:     http.NewServeMux(),
-		index:   newIndex(c.Meta, c.Now),
-		demand:  newDemand(c.Now),
-		why:     newDecisions(),
-		choices: sync.Pool{New: func() any { return new(Choice) }},
-	}
-	r.metrics = newMetrics(r)
-	r.tickets = newTickets(c.Meta, c.Now, r.metrics)
+	r := &Router{config: c, mux: http.NewServeMux(), memory: c.Memory, issues: newIssues(c.Meta, c.Memory.metrics)}
 	r.routes()
 	return r
 }
@@ -93,11 +76,8 @@ func New(c Config) *Router {
 // router began has come back.
 func (r *Router) Run(ctx context.Context) {
 	r.follow(ctx)
-	r.tickets.wait()
+	r.issues.wait()
 }
-
-// Collector has the router's metrics, to be registered by whoever serves them.
-func (r *Router) Collector() *metrics { return r.metrics }
 
 // peer is the address at the other end of the connection.
 func peer(r *http.Request) netip.Addr {

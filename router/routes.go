@@ -31,18 +31,19 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("Timing-Allow-Origin", "*")
 	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	path := req.URL.Path
-	if strings.HasPrefix(path, "/v1/") || path == "/healthz" || path == "/readyz" {
-		// The mux would redirect an unclean path; here it is refused instead.
-		if h, pattern := r.mux.Handler(req); pattern != "" && !unclean(path) {
-			_ = h
-			r.mux.ServeHTTP(w, req)
-			return
-		}
+	switch {
+	case !strings.HasPrefix(path, "/v1/") && path != "/healthz" && path != "/readyz":
+		r.only(r.canonical, http.MethodGet, http.MethodHead).ServeHTTP(w, req)
+	case unclean(path):
+		// The mux would redirect to what it takes for the meaning.
+		r.only(badPath, req.Method).ServeHTTP(w, req)
+	default:
+		r.mux.ServeHTTP(w, req)
 	}
-	if !strings.HasPrefix(path, "/") {
-		path = "/"
-	}
-	r.only(r.canonical, http.MethodGet, http.MethodHead).ServeHTTP(w, req)
+}
+
+func badPath(http.ResponseWriter, *http.Request) error {
+	return httperr.New(http.StatusBadRequest, "bad-path", "the path has empty components, or goes up")
 }
 
 func unclean(path string) bool {
@@ -96,12 +97,12 @@ func (r *Router) healthy(w http.ResponseWriter, _ *http.Request) error {
 // ready says whether viewers can be sent anywhere. An old snapshot is ready: it
 // routes, and its age is told.
 func (r *Router) ready(w http.ResponseWriter, _ *http.Request) error {
-	s := r.network.Load()
+	s := r.memory.network.Load()
 	if s == nil {
 		return httperr.New(http.StatusServiceUnavailable, "not-ready", "no meta node has told this router the network yet").WithRetry(time.Second)
 	}
 	return writeJSON(w, map[string]any{
 		"status": "ok", "network_version": s.network.Version, "edges": len(s.table.Edges),
-		"snapshot_age_seconds": r.config.Now().Sub(s.seen).Seconds(),
+		"snapshot_age_seconds": r.memory.now().Sub(s.seen).Seconds(),
 	})
 }

@@ -67,7 +67,7 @@ func (r *Router) open(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q.bits, q.before = r.demand.add(q.unit(), q.found.Record.Size)
+	q.bits, q.before = r.memory.demand.add(q.unit(), q.found.Record.Size)
 	draft.MaxBytes = firstInstalment(q.found.Record)
 	issued, err := r.ticket(req.Context(), q, draft)
 	if err != nil {

@@ -79,7 +79,7 @@ func (r *Router) explainTicket(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return httperr.Wrap(err, http.StatusBadRequest, "bad-ticket-id", "a ticket id is 32 small hexadecimal digits")
 	}
-	d, ok := r.why.find(id)
+	d, ok := r.memory.why.find(id)
 	if !ok {
 		return httperr.New(http.StatusNotFound, "not-found", "this router does not remember that ticket").
 			WithHint("only the router that issued it can tell, and only of its last %d tickets", whyKept)

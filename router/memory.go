@@ -1,0 +1,68 @@
+package router
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// Memory is what a router remembers and counts. All of it may be lost; a server
+// that changes its configuration hands it to the next Router, so that nothing
+// is asked twice. Everything in it is bounded, a few dozen MiB in all.
+type Memory struct {
+	now     func() time.Time
+	network atomic.Pointer[snapshot]
+	names   *memo[string, resolved]
+	shared  *memo[shareKey, *sharedTicket]
+	demand  *demand
+	why     *decisions
+	metrics *metrics
+	choices sync.Pool
+}
+
+// shareKey is who shares a class B ticket: a network, for a root.
+type shareKey struct {
+	network netip.Prefix
+	root    sds.CID
+}
+
+// sharedTicket is a class B ticket with how often it may still be handed out.
+type sharedTicket struct {
+	meta.Issued
+	left atomic.Int64
+	// sent is when it was last handed out, in Unix ms, and for which edge.
+	sent   atomic.Int64
+	sentTo atomic.Uint32
+}
+
+const (
+	// namesKept bounds the names and paths remembered, sharesKept the tickets.
+	namesKept  = 1 << 16
+	sharesKept = 1 << 16
+)
+
+// NewMemory is an empty one; now is the clock, nil is time.Now.
+func NewMemory(now func() time.Time) *Memory {
+	if now == nil {
+		now = time.Now
+	}
+	m := &Memory{
+		now:     now,
+		names:   newMemo[string, resolved](namesKept, now),
+		shared:  newMemo[shareKey, *sharedTicket](sharesKept, now),
+		demand:  newDemand(now),
+		why:     newDecisions(),
+		choices: sync.Pool{New: func() any { return new(Choice) }},
+	}
+	m.metrics = newMetrics(m)
+	return m
+}
+
+// Collector has the metrics.
+func (m *Memory) Collector() prometheus.Collector { return m.metrics }
