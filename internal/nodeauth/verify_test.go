@@ -144,9 +144,32 @@ func TestVerifyRefusesABodyAddedOnTheWay(t *testing.T) {
 	t.Parallel()
 	s, v := pair(t)
 	r := sign(t, s, request("GET", "http://edge/", ""))
-	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("x")), -1
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("x")), 1
 	if _, err := v.Verify(r); !errors.Is(err, ErrUnsigned) {
-		t.Errorf("Verify = %v, want %v", err, ErrUnsigned)
+		t.Errorf("one of known length: %v, want %v", err, ErrUnsigned)
+	}
+	r.ContentLength = -1
+	if _, err := v.Verify(r); err != nil {
+		t.Errorf("one that shows when it is read: %v", err)
+	}
+	if got, err := io.ReadAll(r.Body); !errors.Is(err, ErrDigest) {
+		t.Errorf("read %q, %v; want %v", got, err, ErrDigest)
+	}
+}
+
+// What a server wrapped is a body, though there is nothing in it.
+func TestVerifyAcceptsAWrappedEmptyBody(t *testing.T) {
+	t.Parallel()
+	s, v := pair(t)
+	for _, length := range []int64{0, -1} {
+		r := sign(t, s, request("POST", "http://edge/", ""))
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), length
+		if _, err := v.Verify(r); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r.Body); err != nil || len(got) != 0 {
+			t.Errorf("read %q, %v", got, err)
+		}
 	}
 }
 
