@@ -6,7 +6,7 @@
 // is called off. What is kept in memory is chosen by W-TinyLFU, so one pass
 // over a large object does not push out what many ask for.
 //
-// Only reading fills the memory. Put writes through to the store below.
+// A block that is put belongs to the store from then on, as sds.Receive says.
 package cached
 
 import (
@@ -107,6 +107,9 @@ func New(config Config) (*Store, error) {
 
 // Get returns a block from memory, else from below; see sds.Store.
 func (s *Store) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if block, ok := s.blocks.GetIfPresent(cid); ok {
 		return block, nil
 	}
@@ -116,9 +119,17 @@ func (s *Store) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
 // Peek returns a block if it is in memory.
 func (s *Store) Peek(cid sds.CID) ([]byte, bool) { return s.blocks.GetIfPresent(cid) }
 
-// Put writes through; see sds.Store.
+// Put writes through; see sds.Store. A cached block is one that somebody asked
+// for, so it is kept in memory as well; pinned ones come from uploads and
+// repairs, which would push out what is in use.
 func (s *Store) Put(ctx context.Context, cid sds.CID, block []byte, class sds.Class) error {
-	return s.config.Store.Put(ctx, cid, block, class)
+	if err := s.config.Store.Put(ctx, cid, block, class); err != nil {
+		return err
+	}
+	if class == sds.Cached {
+		s.blocks.SetIfAbsent(cid, block)
+	}
+	return nil
 }
 
 // Has asks the memory, then the store below; see sds.Store. What only Fetch

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/mem"
+	"github.com/stratos-mesh/stratos/sds/storetest"
 )
 
 // below is a store whose reads can be held up and are counted.
@@ -81,7 +83,7 @@ func newTest(t testing.TB, config Config) *Store {
 func put(t testing.TB, s sds.Store, block []byte) sds.CID {
 	t.Helper()
 	cid := sds.Sum(sds.Raw, block)
-	if err := s.Put(context.Background(), cid, block, sds.Cached); err != nil {
+	if err := s.Put(context.Background(), cid, block, sds.Pinned); err != nil {
 		t.Fatal(err)
 	}
 	return cid
@@ -311,6 +313,28 @@ func TestTheStoreBelowHearsWhatIsUsedInMemory(t *testing.T) {
 	if len(b.touched) != 1 || b.touched[0] != cid {
 		t.Fatalf("told of %v, want %v", b.touched, cid)
 	}
+}
+
+func TestWhatIsPutAsCachedIsInMemoryAndWhatIsPinnedIsNot(t *testing.T) {
+	t.Parallel()
+	s := newTest(t, Config{Store: newBelow()})
+	for _, class := range []sds.Class{sds.Cached, sds.Pinned} {
+		block := []byte{byte(class)}
+		cid := sds.Sum(sds.Raw, block)
+		if err := s.Put(t.Context(), cid, block, class); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := s.Peek(cid); ok != (class == sds.Cached) {
+			t.Errorf("class %d: in memory %v", class, ok)
+		}
+	}
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) sds.Store {
+		return newTest(t, Config{Store: mem.New(), Bytes: 1 << 20})
+	})
 }
 
 func TestConfigWithoutAStoreIsRefused(t *testing.T) {

@@ -21,9 +21,6 @@ type load struct {
 
 // load waits for a block from below, beginning to read it if nobody has.
 func (s *Store) load(ctx context.Context, cid sds.CID) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	l := s.join(ctx, cid)
 	select {
 	case <-l.done:

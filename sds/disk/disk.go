@@ -77,7 +77,7 @@ func open(config Config, fs vfs.FS, clock clock) (*Store, error) {
 		config:  config,
 		log:     config.Logger,
 		clock:   clock,
-		files:   files{fs: fs, dir: config.Dir},
+		files:   files{fs: fs, dir: config.Dir, shards: new([2][256]bool)},
 		queue:   make(chan *request, queueLength),
 		touched: make(chan sds.CID, touchLength),
 		ended:   make(chan struct{}),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/storetest"
 )
 
 // block makes a block of its own for each seed.
@@ -95,6 +96,11 @@ func flip(t *testing.T, name string, at int64) {
 	if _, err := f.WriteAt(b[:], at); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) sds.Store { return openTest(t, Config{}) })
 }
 
 func TestBlocksOfAllSizesComeBackAfterReopening(t *testing.T) {

@@ -22,8 +22,9 @@ import (
 //	cached/ab/bafk…       cached blocks
 //	quarantine/bafk…      blocks that were found corrupt
 type files struct {
-	fs  vfs.FS
-	dir string
+	fs     vfs.FS
+	dir    string
+	shards *[2][256]bool // the folders of blocks that are known to be there, by class
 }
 
 // writeCategory is what Pebble's file systems count our writes under.
@@ -72,22 +73,14 @@ func (f files) make() error {
 	default:
 		return nil
 	}
-	dirs := []string{f.dir, f.at(indexName), f.at(tempName), f.at(quarantineDir)}
-	for _, class := range []sds.Class{sds.Pinned, sds.Cached} {
-		dirs = append(dirs, f.at(className(class)))
-		for first := range 256 {
-			dirs = append(dirs, f.shard(class, byte(first)))
-		}
-	}
-	for _, dir := range dirs {
+	for _, dir := range []string{f.dir, f.at(indexName), f.at(tempName), f.at(quarantineDir),
+		f.at(className(sds.Pinned)), f.at(className(sds.Cached))} {
 		if err := f.fs.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	for _, dir := range []string{f.at("pinned"), f.at("cached"), f.dir, path.Dir(path.Clean(f.dir))} {
-		if err := f.syncDir(dir); err != nil {
-			return err
-		}
+	if err := errors.Join(f.syncDir(f.dir), f.syncDir(path.Dir(path.Clean(f.dir)))); err != nil {
+		return err
 	}
 	// The format is written last: a crash before it begins anew.
 	file, err := f.write(f.at(tempName, formatName), []byte(formatText))
@@ -128,6 +121,51 @@ func (f files) read(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	return b[:n], nil
+}
+
+// rename gives a file its name in a folder of blocks, which is made when this is
+// the first there. Only the committer calls it, and Open before there is one.
+func (f files) rename(from string, class sds.Class, cid sds.CID) error {
+	first := cid.Digest[0]
+	if !f.shards[class][first] {
+		if err := f.fs.MkdirAll(f.shard(class, first), 0o755); err != nil {
+			return err
+		}
+		if err := f.syncDir(f.at(className(class))); err != nil {
+			return err
+		}
+		f.shards[class][first] = true
+	}
+	return f.fs.Rename(from, f.block(class, cid))
+}
+
+// knowShards notes which folders of blocks are there, and makes sure of them: a
+// crash may have come between making and syncing one.
+func (f files) knowShards() error {
+	for _, class := range []sds.Class{sds.Cached, sds.Pinned} {
+		names, err := f.fs.List(f.at(className(class)))
+		if err != nil {
+			return err
+		}
+		if err := f.syncDir(f.at(className(class))); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if first, err := strconv.ParseUint(name, 16, 8); err == nil && len(name) == 2 {
+				f.shards[class][first] = true
+			}
+		}
+	}
+	return nil
+}
+
+// list names what is in a folder; nothing when there is no such folder.
+func (f files) list(dir string) ([]string, error) {
+	names, err := f.fs.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return names, err
 }
 
 // remove deletes a file; that it is not there is fine.

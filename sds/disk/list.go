@@ -26,6 +26,9 @@ type listed struct {
 func (s *Store) List(ctx context.Context, each func(sds.Info) error) error {
 	var after []byte
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		page, err := s.page(after)
 		if err != nil || len(page) == 0 {
 			return err

@@ -95,7 +95,7 @@ func (g *group) move(r *request) error {
 	switch {
 	case r.plan.store && r.value == nil:
 		r.plan.dir = s.files.shard(r.class, r.cid.Digest[0])
-		if err := s.files.fs.Rename(r.temp, s.files.block(r.class, r.cid)); err != nil {
+		if err := s.files.rename(r.temp, r.class, r.cid); err != nil {
 			return errors.Join(err, s.files.remove(r.temp))
 		}
 		if r.plan.found && r.plan.had.class != r.class {
@@ -105,7 +105,7 @@ func (g *group) move(r *request) error {
 		}
 	case r.plan.promote && !r.plan.had.inline:
 		r.plan.dir = s.files.shard(sds.Pinned, r.cid.Digest[0])
-		if err := s.files.fs.Rename(s.files.block(sds.Cached, r.cid), s.files.block(sds.Pinned, r.cid)); err != nil {
+		if err := s.files.rename(s.files.block(sds.Cached, r.cid), sds.Pinned, r.cid); err != nil {
 			return err
 		}
 	case r.plan.remove && !r.plan.had.inline:

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -100,8 +99,7 @@ func (s *Store) prepare(ctx context.Context, cid sds.CID, block []byte, class sd
 		return nil, err
 	}
 	if len(block) < inlineBelow {
-		// A copy, as the caller may leave early and use its buffer again.
-		if r.value = bytes.Clone(block); r.value == nil {
+		if r.value = block; r.value == nil {
 			r.value = []byte{}
 		}
 		return r, nil
@@ -140,6 +138,9 @@ func (s *Store) Delete(ctx context.Context, cid sds.CID) error {
 		return err
 	}
 	defer s.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if _, found, err := s.index.get(cid); err != nil || !found {
 		return err
 	}

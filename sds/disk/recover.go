@@ -23,6 +23,9 @@ func (s *Store) recover() error {
 	if err := s.files.make(); err != nil {
 		return err
 	}
+	if err := s.files.knowShards(); err != nil {
+		return err
+	}
 	err := s.openIndex()
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func (s *Store) rebuild(cause error) error {
 }
 
 func (s *Store) removeTemps() error {
-	names, err := s.files.fs.List(s.files.at(tempName))
+	names, err := s.files.list(s.files.at(tempName))
 	if err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func (s *Store) settle(b batch, l listed, names *[2][]sds.CID) (bool, error) {
 	// the name goes back, for nothing else expects it there.
 	other := 1 - l.class
 	if take(&names[other], l.cid) {
-		err := s.files.fs.Rename(s.files.block(other, l.cid), s.files.block(l.class, l.cid))
+		err := s.files.rename(s.files.block(other, l.cid), l.class, l.cid)
 		return true, errors.Join(err, s.files.syncDir(s.files.shard(l.class, l.cid.Digest[0])))
 	}
 	s.counters.dropped.Add(1)
@@ -204,7 +207,7 @@ func (s *Store) adopt(b batch, class sds.Class, cid sds.CID) error {
 // alone.
 func (s *Store) names(class sds.Class, first byte) ([]sds.CID, error) {
 	dir := s.files.shard(class, first)
-	list, err := s.files.fs.List(dir)
+	list, err := s.files.list(dir)
 	if err != nil {
 		return nil, err
 	}

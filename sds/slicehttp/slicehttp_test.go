@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/mem"
 	"github.com/stratos-mesh/stratos/sds/slicehttp"
+	"github.com/stratos-mesh/stratos/sds/storetest"
 )
 
 // shelf is a small store for these tests.
@@ -335,6 +337,32 @@ func TestTheContextEndsARequest(t *testing.T) {
 	if _, err := client.Get(t.Context(), sds.Sum(sds.Raw, nil)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Get with Timeout: got %v, want DeadlineExceeded", err)
 	}
+}
+
+// pair is a client whose node receives what it is sent, and forgets through the
+// back door what a client may not delete.
+type pair struct {
+	*slicehttp.Client
+	node sds.Store
+}
+
+func (p pair) Delete(ctx context.Context, cid sds.CID) error { return p.node.Delete(ctx, cid) }
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) sds.Store {
+		node := mem.New()
+		client := serve(t, slicehttp.Config{Store: node, Put: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			cid, err := sds.Parse(strings.TrimPrefix(r.URL.Path, slicehttp.Prefix))
+			if err == nil {
+				_, err = sds.Receive(r.Context(), node, cid, r.Body, sds.Pinned)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
+		})})
+		return pair{client, node}
+	})
 }
 
 func BenchmarkGetSlice(b *testing.B) {
