@@ -33,13 +33,16 @@ type Edge struct {
 	stopped atomic.Bool
 	// after this many more writes the edge stops; below zero it does not.
 	stopAfter atomic.Int64
-	// status answers writes instead of storing, when it is not 0.
-	status atomic.Int64
+	// status answers so many writes instead of storing, when it is not 0.
+	status, answers atomic.Int64
+	// held writes wait until gate is closed, when there is one.
+	gate atomic.Pointer[chan struct{}]
+	held chan struct{}
 }
 
 func startEdge(t testing.TB, n *Net, id meta.EdgeID) *Edge {
 	t.Helper()
-	e := &Edge{ID: id, Store: mem.New(), net: n}
+	e := &Edge{ID: id, Store: mem.New(), net: n, held: make(chan struct{}, 1024)}
 	e.stopAfter.Store(-1)
 	handler := slicehttp.Handler(slicehttp.Config{Store: e.Store, Put: http.HandlerFunc(e.put)})
 	e.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +69,30 @@ func (e *Edge) StopAfter(n int64) { e.stopAfter.Store(n) }
 
 // Answer makes the edge answer writes with a status instead of storing; 0 ends
 // it.
-func (e *Edge) Answer(status int) { e.status.Store(int64(status)) }
+func (e *Edge) Answer(status int) { e.AnswerTimes(status, 1<<40) }
+
+// AnswerTimes does so for n writes.
+func (e *Edge) AnswerTimes(status int, n int64) {
+	e.status.Store(int64(status))
+	e.answers.Store(n)
+}
+
+// Hold makes writes wait until release is called.
+func (e *Edge) Hold() (release func()) {
+	gate := make(chan struct{})
+	e.gate.Store(&gate)
+	return func() {
+		e.gate.Store(nil)
+		close(gate)
+	}
+}
+
+// AwaitHeld waits until n writes wait.
+func (e *Edge) AwaitHeld(n int) {
+	for range n {
+		<-e.held
+	}
+}
 
 // put checks the grant, stores, and passes on.
 func (e *Edge) put(w http.ResponseWriter, r *http.Request) {
@@ -76,9 +102,13 @@ func (e *Edge) put(w http.ResponseWriter, r *http.Request) {
 	} else if left > 0 {
 		e.stopAfter.Add(-1)
 	}
-	if status := e.status.Load(); status != 0 {
+	if status := e.status.Load(); status != 0 && e.answers.Add(-1) >= 0 {
 		http.Error(w, "as the test wants it", int(status))
 		return
+	}
+	if gate := e.gate.Load(); gate != nil {
+		e.held <- struct{}{}
+		<-*gate
 	}
 	e.Writes.Add(1)
 	if err := e.check(r); err != nil {

@@ -25,7 +25,8 @@ type Meta struct {
 	GrantLife time.Duration
 
 	mu       sync.Mutex // guards following
-	failing  error
+	failing  error      // for so many calls of Begin
+	failures int
 	refusing error // of Publish alone
 	begun    []meta.Upload
 	moves    []meta.Publication
@@ -37,10 +38,13 @@ type Meta struct {
 }
 
 // Fail makes every call fail with err; nil ends it.
-func (m *Meta) Fail(err error) {
+func (m *Meta) Fail(err error) { m.FailTimes(err, 1<<40) }
+
+// FailTimes makes n calls of Begin fail, and others until then.
+func (m *Meta) FailTimes(err error, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.failing = err
+	m.failing, m.failures = err, n
 }
 
 // FailPublish makes publishing fail with err; nil ends it.
@@ -68,8 +72,11 @@ func (m *Meta) Published() []meta.Publication {
 func (m *Meta) Begin(_ context.Context, u meta.Upload) (meta.Grant, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.failing != nil {
-		return meta.Grant{}, m.failing
+	if err := m.failing; err != nil {
+		if m.failures--; m.failures == 0 {
+			m.failing = nil
+		}
+		return meta.Grant{}, err
 	}
 	if _, err := meta.ParseName(string(u.Name)); err != nil {
 		return meta.Grant{}, err
