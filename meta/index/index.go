@@ -17,6 +17,8 @@
 //	s/<namespace>/<bucket>     random bytes of a unit that loose objects share
 //	p/<root>/<payer>           a pin beside the names
 //	g/<root>                   a root that rests, and since when
+//	t/<root>                   the name that last pointed to a root, as it was
+//	                           then; until the root is forgotten
 //	b/<root or object>         what is not served, and the revocation's number
 //	x/<number>                 a revocation
 //	e/<edge number>            an admitted edge

@@ -170,6 +170,16 @@ func (x *Index) Root(ctx context.Context, digest [32]byte) (RootState, error) {
 	return Unknown, nil
 }
 
+// Last is the name that last pointed to a root, as it was then; nil when the root
+// is forgotten or never was.
+func (x *Index) Last(ctx context.Context, root sds.CID) (*Name, error) {
+	b, err := x.begin().get(ctx, rootKey("t/", root))
+	if err != nil || b == nil {
+		return nil, err
+	}
+	return decodeNamed(b)
+}
+
 // Resting calls each for every root that rests.
 func (x *Index) Resting(ctx context.Context, each func(Resting) error) error {
 	return viewstore.All(ctx, x.scope, "g/", func(e viewstore.Entry) error {

@@ -31,6 +31,7 @@ func (c *change) put(ctx context.Context, n *Name) error {
 	c.delete("d/" + string(n.Name))
 	c.delete(rootKey("g/", n.Root))
 	c.set(rootKey("r/", n.Root)+"/"+string(n.Name), nil)
+	c.set(rootKey("t/", n.Root), n.encodeNamed())
 	for _, unit := range n.Units {
 		c.set(hexKey("u/", unit[:])+"/"+string(n.Name), nil)
 	}
@@ -76,6 +77,13 @@ func (c *change) pinned(ctx context.Context, e *journal.Pinned) error {
 	if err := c.served(ctx, e.Root); err != nil {
 		return err
 	}
+	known, err := c.has(ctx, rootKey("t/", e.Root))
+	if err != nil {
+		return err
+	}
+	if !known {
+		return refuse(meta.ErrNotFound, "root %s was never published, or is forgotten", e.Root)
+	}
 	p := Pin{Root: e.Root, Payer: e.Payer, Replicas: int(e.Replicas), Until: e.Until}
 	c.set(rootKey("p/", e.Root)+"/"+hex.EncodeToString(e.Payer[:]), p.encode())
 	c.delete(rootKey("g/", e.Root))
@@ -112,5 +120,6 @@ func (c *change) forgotten(ctx context.Context, e *journal.Forgotten) error {
 		return refuse(meta.ErrConflict, "root %s does not rest", e.Root)
 	}
 	c.delete(rootKey("g/", e.Root))
+	c.delete(rootKey("t/", e.Root))
 	return nil
 }

@@ -96,6 +96,21 @@ func decodeName(name meta.Name, b []byte) (*Name, error) {
 	return n, nil
 }
 
+// encodeNamed is the value with the name in front, for keys that do not have it.
+func (n *Name) encodeNamed() []byte {
+	var w layout.Writer
+	w.Text(string(n.Name))
+	w.Fixed(n.encode())
+	return w.Done()
+}
+
+func decodeNamed(b []byte) (*Name, error) {
+	r := layout.NewReader(b)
+	name := r.Text(meta.MaxName)
+	rest := b[min(len(b), 2+len(name)):]
+	return decodeName(meta.Name(name), rest)
+}
+
 // Resting is a root without name or pin that waits for its end.
 type Resting struct {
 	Root  sds.CID

@@ -77,11 +77,16 @@ func OpenFile(cfg Config) (*File, error) {
 		queue: make(chan *appending, queueLength), stop: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if err := f.load(); err != nil {
-		lock.Close()
-		return nil, err
+		return nil, errors.Join(err, unlock(lock))
 	}
 	f.done.Go(f.write)
 	return f, nil
+}
+
+// unlock gives the lock up at once: closing alone would leave it to a child
+// process that is just being started and has not closed its copy yet.
+func unlock(lock *os.File) error {
+	return errors.Join(syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
 }
 
 func (f *File) load() error {
@@ -223,7 +228,7 @@ func (f *File) Close() error {
 	if f.lock == nil {
 		return nil
 	}
-	err := errors.Join(f.out.Close(), f.lock.Close())
+	err := errors.Join(f.out.Close(), unlock(f.lock))
 	f.lock = nil
 	return err
 }

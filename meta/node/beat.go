@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 )
 
 // Bounds of what an edge may send, and of what one reply carries.
@@ -24,20 +26,23 @@ func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.Be
 	if len(b.Changes) > maxChanges || len(b.Cached) > maxFilter || len(b.Done)+len(b.Failed) > maxDone || len(b.Version) > maxVersion {
 		return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w: too long", edge, meta.ErrInvalid)
 	}
-	var revocations []meta.Revocation
-	err := n.readable(ctx, func() (err error) {
-		revocations, err = n.index.Revocations(ctx, b.Revocation, maxRevocations)
-		return err
-	})
-	if err != nil {
-		return meta.BeatReply{}, err
-	}
 	if !n.knownEdge(edge) {
 		return meta.BeatReply{}, notAdmitted("beat", edge)
 	}
-	if err := errors.Join(n.inventory.Apply(ctx, edge, b.Changes), n.inventory.Cached(ctx, edge, b.Cached)); err != nil {
-		return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w", edge, err)
+	revocations, err := n.revocationsAfter(ctx, b.Revocation)
+	if err != nil {
+		return meta.BeatReply{}, err
 	}
+	// What is believed is in memory first; a view store that fails is behind, and
+	// no reason to take an edge for dead.
+	believed := errors.Join(n.inventory.Apply(ctx, edge, b.Changes), n.inventory.Cached(ctx, edge, b.Cached))
+	if believed != nil && !errors.Is(believed, meta.ErrInvalid) {
+		n.cfg.Logger.Warn("view store is behind what an edge reports", "edge", edge, "error", believed)
+		believed = nil
+	}
+	n.countRecovered(edge, b.Done)
+	n.repair.Finished(edge, b.Done, b.Failed)
+	work := n.repair.Work(edge, maxWork)
 	now := n.cfg.Now()
 	want := n.inventory.WantDigest(edge, b.Boot, now)
 	n.mu.Lock()
@@ -49,10 +54,47 @@ func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.Be
 	} else {
 		n.network.loadDirty = true
 	}
+	if believed != nil {
+		return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w", edge, believed)
+	}
 	return meta.BeatReply{
 		Interval: n.fleet.interval, Revocations: revocations, WantDigest: want, Network: n.network.version,
-		Work: append([]meta.Work(nil), m.work[:min(len(m.work), maxWork)]...),
+		Work: append(work, m.work[:min(len(m.work), maxWork)]...),
 	}, nil
+}
+
+// revocationsAfter reads from the index only when there is something to read, so
+// that beats do not wait for it.
+func (n *Node) revocationsAfter(ctx context.Context, number uint64) (out []meta.Revocation, err error) {
+	n.mu.Lock()
+	newest := n.newestRevocation
+	n.mu.Unlock()
+	if number >= newest {
+		return nil, nil
+	}
+	err = n.readable(ctx, func() error {
+		out, err = n.index.Revocations(ctx, number, maxRevocations)
+		return err
+	})
+	return out, err
+}
+
+// countRecovered counts replicas that repair brought to an edge.
+func (n *Node) countRecovered(edge meta.EdgeID, done []uint64) {
+	if len(done) == 0 {
+		return
+	}
+	for _, w := range n.repair.Work(edge, maxDone) {
+		if w.Kind == meta.Replicate && slices.Contains(done, w.Number) {
+			n.mu.Lock()
+			n.recovered++
+			n.mu.Unlock()
+		}
+	}
+}
+
+func (n *Node) copies(v inventory.Version) []inventory.Copy {
+	return n.inventory.Copies(v.Unit, v.Root)
 }
 
 // finished hears of work that is done, or has failed with a reason; the lock is
@@ -99,10 +141,7 @@ func (n *Node) give(edge meta.EdgeID, w meta.Work) {
 	if !known || len(m.work) >= maxQueue {
 		return
 	}
-	// Above all numbers of earlier runs, as long as they gave less than a million
-	// in a millisecond.
-	n.lastWork = max(n.lastWork+1, uint64(n.cfg.Now().UnixMilli())<<20)
-	w.Number = n.lastWork
+	w.Number = n.numbers.Next()
 	m.work = append(m.work, w)
 }
 

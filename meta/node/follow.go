@@ -10,7 +10,9 @@ import (
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
 	"github.com/stratos-mesh/stratos/meta/journal"
+	"github.com/stratos-mesh/stratos/meta/place"
 	"github.com/stratos-mesh/stratos/meta/viewstore"
+	"github.com/stratos-mesh/stratos/sds"
 )
 
 // Records applied in one batch.
@@ -213,29 +215,67 @@ func (n *Node) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept, err := n.loadWanted(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := n.index.State(ctx)
+	if err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.banned, n.view, n.viewCID = banned, view, cid
+	n.banned, n.newestRevocation, n.wanted = banned, s.Revocation, kept
+	n.meet(nodes, view, cid)
+	return nil
+}
+
+// loadNodes reads anew who is admitted and which view is the newest.
+func (n *Node) loadNodes(ctx context.Context) error {
+	nodes, err := n.index.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	view, cid, err := n.loadView(ctx)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.meet(nodes, view, cid)
+	return nil
+}
+
+// meet takes over nodes and view; the lock is held.
+func (n *Node) meet(nodes []*journal.Admitted, view *place.View, cid sds.CID) {
+	n.view, n.viewCID = view, cid
 	n.nodes = make(map[string]*journal.Admitted)
 	for _, node := range nodes {
 		n.nodes[string(node.Key)] = node
 	}
 	n.fleet.admit(nodes, view)
 	n.bump()
-	return nil
 }
 
 // observe follows in memory what records changed in the index.
 func (n *Node) observe(ctx context.Context, records []*journal.Record) error {
+	nodes := false
 	for _, rec := range records {
+		var err error
 		switch e := rec.Entry.(type) {
 		case *journal.Admitted, *journal.View:
-			return n.load(ctx)
+			nodes = true
 		case *journal.Revoked:
-			if err := n.observeRevocation(ctx, &e.Revocation); err != nil {
-				return err
-			}
+			err = n.observeRevocation(ctx, &e.Revocation)
+		default:
+			err = n.observeKeeper(ctx, e)
 		}
+		if err != nil {
+			return err
+		}
+	}
+	if nodes {
+		return n.loadNodes(ctx)
 	}
 	return nil
 }
@@ -254,5 +294,8 @@ func (n *Node) observeRevocation(ctx context.Context, v *meta.Revocation) error 
 		}
 		n.mu.Unlock()
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.newestRevocation = max(n.newestRevocation, v.Number)
 	return nil
 }

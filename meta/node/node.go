@@ -30,6 +30,7 @@ import (
 	"github.com/stratos-mesh/stratos/meta/issue"
 	"github.com/stratos-mesh/stratos/meta/journal"
 	"github.com/stratos-mesh/stratos/meta/place"
+	"github.com/stratos-mesh/stratos/meta/repair"
 	"github.com/stratos-mesh/stratos/meta/viewstore"
 	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/sds"
@@ -113,7 +114,14 @@ type Node struct {
 	issuer  *issue.Issuer
 	// inventory believes what edges hold; it locks itself.
 	inventory *inventory.Inventory
-	names     lockedNames
+	// repair gives out work, numbers numbers it, heat counts sessions; they lock
+	// themselves.
+	repair  *repair.Scheduler
+	numbers *repair.Numbers
+	heat    *repair.Heat
+	// repairSoon is told that something new is kept.
+	repairSoon chan struct{}
+	names      lockedNames
 	// revoking serialises revocations, whose numbers grow by one; taken after
 	// names.
 	revoking sync.Mutex
@@ -123,14 +131,16 @@ type Node struct {
 
 	applied progress
 
-	mu       sync.Mutex // guards what follows; never held across I/O
-	nodes    map[string]*journal.Admitted
-	fleet    *fleet
-	banned   map[[32]byte]index.Ban
-	view     *place.View
-	viewCID  sds.CID
-	lastWork uint64
-	network  directory
+	mu               sync.Mutex // guards what follows; never held across I/O
+	nodes            map[string]*journal.Admitted
+	fleet            *fleet
+	wanted           *wanted
+	banned           map[[32]byte]index.Ban
+	newestRevocation uint64
+	view             *place.View
+	viewCID          sds.CID
+	network          directory
+	recovered        int64 // units that repair brought to an edge
 }
 
 var _ meta.Meta = (*Node)(nil)
@@ -148,8 +158,12 @@ func Open(cfg Config) (*Node, error) {
 		banned:  make(map[[32]byte]index.Ban),
 		view:    &place.View{},
 		fleet:   newFleet(cfg),
+		wanted:  newWanted(),
 		network: newDirectory(cfg.Now()),
-		applied: newProgress(),
+		heat:    repair.NewHeat(repair.HeatConfig{Now: cfg.Now}),
+
+		repairSoon: make(chan struct{}, 1),
+		applied:    newProgress(),
 	}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())
@@ -177,6 +191,12 @@ func (n *Node) open() (err error) {
 	if err := n.inventory.Load(context.Background()); err != nil {
 		return err
 	}
+	if n.numbers, err = repair.OpenNumbers(context.Background(), n.store.Scope("repair"), n.cfg.Now); err != nil {
+		return err
+	}
+	plan := repair.Defaults(n.cfg.Development)
+	plan.Number, plan.Now = n.numbers.Next, n.cfg.Now
+	n.repair = repair.New(plan)
 	n.issuer, err = issue.Open(issue.Config{
 		Dir: filepath.Join(n.cfg.Dir, "tickets"), ChainID: n.cfg.ChainID, Key: n.cfg.Key, Authority: n.cfg.Authority,
 		EpochLength: n.cfg.EpochLength, Known: n.knownEdge, Banned: n.isBanned, Now: n.cfg.Now, Logger: n.cfg.Logger,
@@ -186,7 +206,7 @@ func (n *Node) open() (err error) {
 
 func openStore(cfg Config) (viewstore.Store, error) {
 	if cfg.RedisURL != "" {
-		return nil, errors.New("redis is not supported")
+		return viewstore.NewRedis(viewstore.RedisConfig{URL: cfg.RedisURL, Network: cfg.ChainID})
 	}
 	return viewstore.OpenEmbedded(viewstore.Config{Dir: filepath.Join(cfg.Dir, "store"), Now: cfg.Now, Logger: cfg.Logger})
 }

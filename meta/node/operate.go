@@ -8,6 +8,8 @@ import (
 	"net/url"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/journal"
 	"github.com/stratos-mesh/stratos/meta/place"
 	"github.com/stratos-mesh/stratos/sds"
@@ -174,24 +176,44 @@ func (n *Node) revocation(ctx context.Context, kind meta.RevocationKind, root sd
 
 // Status describes what the node knows, for people.
 func (n *Node) Status(ctx context.Context) (*meta.Status, error) {
-	s, err := n.index.State(ctx)
+	var s index.State
+	err := n.readable(ctx, func() (err error) {
+		s, err = n.index.State(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	state := n.repair.Status()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	halt := n.fleet.tracker.Halt()
 	out := &meta.Status{
 		ChainID: n.cfg.ChainID, Authority: n.cfg.Authority, Epoch: n.issuer.Epoch(), JournalHeight: n.journal.Height(),
 		Names: s.Names, Roots: s.Roots, Revocations: s.Revocation, StoreKind: n.store.Kind(),
-		RepairHalted: halt.Active, RepairReason: halt.Reason,
+		RepairHalted: state.Halted != "", RepairReason: state.Halted, Repairs: state.Repairs, Degraded: state.Degraded,
+		Units: int64(n.wanted.units()), RecoveredUnits: n.recovered,
 		UptimeSeconds: int64(n.cfg.Now().Sub(n.started).Seconds()),
 	}
 	for _, edge := range n.fleet.edges() {
 		m := n.fleet.byID[edge.ID]
 		out.Edges = append(out.Edges, meta.EdgeStatus{
-			Edge: edge, LastBeat: n.fleet.tracker.LastBeat(edge.ID), Units: n.inventory.Count(edge.ID), Revocation: m.revocation, Version: m.version,
+			Edge: edge, LastBeat: n.fleet.tracker.LastBeat(edge.ID), Units: n.inventory.Count(edge.ID), Bytes: n.bytesOn(edge.ID), Revocation: m.revocation, Version: m.version,
 		})
 	}
 	return out, nil
+}
+
+// bytesOn adds up what an edge holds of what is kept; the lock is held.
+func (n *Node) bytesOn(edge meta.EdgeID) (total int64) {
+	for _, h := range n.inventory.Holdings(edge) {
+		kept := n.wanted.items[inventory.Version{Unit: h.Unit, Root: h.Root}]
+		switch {
+		case kept == nil:
+		case h.State == meta.Complete:
+			total += kept.item.Size()
+		default:
+			total += kept.item.Size() / 1000 * int64(h.Share)
+		}
+	}
+	return total
 }

@@ -114,15 +114,8 @@ func (n *Node) publish(ctx context.Context, p *meta.Publication) error {
 	if err := n.checkDurable(p); err != nil {
 		return err
 	}
-	if _, err := n.append(ctx, entries...); err != nil {
-		return err
-	}
-	name, _, err := n.index.Name(ctx, p.Name)
-	if err != nil || name == nil {
-		return err
-	}
-	n.verifyReplicas(name)
-	return nil
+	_, err = n.append(ctx, entries...)
+	return err
 }
 
 // checkDurable asks for every block on as many edges as are wanted and alive,
@@ -158,17 +151,6 @@ func (n *Node) record(name *index.Name) meta.Record {
 	rec := name.Record
 	rec.Replicas = n.replicas(rec.Replicas)
 	return rec
-}
-
-// verifyReplicas asks the edges that took the slices to check and pin them.
-func (n *Node) verifyReplicas(name *index.Name) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, id := range name.Durable {
-		for shard, unit := range name.Units {
-			n.give(id, meta.Work{Kind: meta.Check, Unit: unit, Shard: shard, Record: n.record(name), Sources: name.Durable})
-		}
-	}
 }
 
 // Rename moves a name without touching content.

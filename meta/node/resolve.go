@@ -41,6 +41,15 @@ func (n *Node) Locate(ctx context.Context, root [32]byte) (meta.Resolution, erro
 func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
 	unit := name.Units[0]
 	holders := n.inventory.Holders(unit, name.Root)
+	if n.cfg.Now().Sub(name.Modified) < lease {
+		// They acknowledged every block, and keep it under the lease while they
+		// check and say so.
+		for _, id := range name.Durable {
+			if !slices.Contains(holders, id) {
+				holders = append(holders, id)
+			}
+		}
+	}
 	n.mu.Lock()
 	serving := n.fleet.inState(meta.Live, meta.Draining)
 	n.mu.Unlock()
@@ -67,5 +76,11 @@ func (n *Node) List(ctx context.Context, prefix, cursor string, limit int) (meta
 
 // Issue signs tickets.
 func (n *Node) Issue(ctx context.Context, requests []meta.TicketRequest) ([]meta.Issued, error) {
-	return n.issuer.Issue(ctx, requests)
+	issued, err := n.issuer.Issue(ctx, requests)
+	for i := range issued {
+		if issued[i].Err == nil {
+			n.heat.Note(requests[i].Unit, 1)
+		}
+	}
+	return issued, err
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/issue"
@@ -99,53 +98,4 @@ func writeSynced(path string, b []byte) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// tick does what time brings: judges edges, publishes views, ends graces.
-func (n *Node) tick(ctx context.Context) {
-	ticker := time.NewTicker(n.tickEvery())
-	defer ticker.Stop()
-	var swept time.Time
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-		n.judge()
-		err := n.readable(ctx, func() error { return n.renewView(ctx) })
-		if now := n.cfg.Now(); now.Sub(swept) >= n.sweepEvery() {
-			swept = now
-			err = errors.Join(err, n.readable(ctx, func() error { return n.sweep(ctx) }))
-		}
-		if err != nil && ctx.Err() == nil {
-			n.cfg.Logger.Error("meta node's upkeep failed; it is tried again", "error", err)
-		}
-	}
-}
-
-func (n *Node) tickEvery() time.Duration {
-	if n.cfg.Development {
-		return 200 * time.Millisecond
-	}
-	return time.Second
-}
-
-func (n *Node) sweepEvery() time.Duration {
-	return min(max(n.cfg.Grace/100, 200*time.Millisecond), time.Minute)
-}
-
-// judge finds out which edges fell silent. Loads alone make a new version at
-// most once a second.
-func (n *Node) judge() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	now := n.cfg.Now()
-	if !n.cfg.Development {
-		n.askToDial()
-	}
-	if n.fleet.pass() || n.network.loadDirty && now.Sub(n.network.loads) >= time.Second {
-		n.network.loads = now
-		n.bump()
-	}
 }
