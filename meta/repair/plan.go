@@ -14,7 +14,7 @@ import (
 type Plan struct {
 	// Needs, most endangered first.
 	Needs []Need
-	// Extras have replicas too many and all that they want.
+	// Extras have replicas too many.
 	Extras []Extra
 	// Short are units that lack replicas or preferences, up to 1,000.
 	Short []meta.UnitStatus
@@ -25,6 +25,8 @@ type Plan struct {
 	Enough, Seen map[inventory.Version]bool
 	// Lost counts versions that no reachable edge has.
 	Lost int
+	// Frozen: nothing may be dropped now.
+	Frozen bool
 }
 
 // Need is an item that lacks replicas.
@@ -155,7 +157,7 @@ func (m *maker) look(item *Item) {
 		}
 	case len(h.counted) < wanted:
 		m.need(item, h, wanted, available)
-	case len(h.live) > wanted && len(h.underway) == 0 && !m.Halt.Active && m.Waiting == "":
+	case len(h.live) > wanted && len(h.underway) == 0:
 		m.extra(item, h, wanted)
 	}
 }

@@ -12,17 +12,20 @@ import (
 type books struct {
 	s       *Scheduler
 	in, out map[meta.EdgeID]int64
-	queued  map[meta.EdgeID]int // needs of this tick by target
-	ahead   map[meta.EdgeID]int64
+	queued  map[meta.EdgeID]int // copies wanted in this tick by target
+	// ahead and behind are bytes that come before what waits next for an edge,
+	// to it and from it.
+	ahead, behind map[meta.EdgeID]int64
 }
 
 func (s *Scheduler) books() *books {
-	b := &books{s: s, in: map[meta.EdgeID]int64{}, out: map[meta.EdgeID]int64{}, queued: map[meta.EdgeID]int{}, ahead: map[meta.EdgeID]int64{}}
+	b := &books{s: s, in: map[meta.EdgeID]int64{}, out: map[meta.EdgeID]int64{}, queued: map[meta.EdgeID]int{}, ahead: map[meta.EdgeID]int64{}, behind: map[meta.EdgeID]int64{}}
 	for _, t := range s.tasks {
 		if t.work.Rate > 0 {
 			b.in[t.edge] += t.work.Rate
 			b.out[t.source] += t.work.Rate
-			b.ahead[t.edge] += t.work.Rate * int64(t.expected/time.Second)
+			b.ahead[t.edge] += t.size
+			b.behind[t.source] += t.size
 		}
 	}
 	return b
@@ -52,20 +55,31 @@ func (b *books) book(target meta.EdgeID, sources []meta.EdgeID) (source meta.Edg
 	return source, rate
 }
 
-// fill gives out work for needs, in their order. The caller holds mu.
+// copying is one copy that a need wants.
+type copying struct {
+	Need
+	target Target
+	// has is how many copies there will be without it.
+	has int
+}
+
+// fill gives out work for needs, most endangered first: a second copy of what
+// has one replica is as urgent as the first of what has two. The caller holds
+// mu.
 func (s *Scheduler) fill(needs []Need, now time.Time) {
 	b := s.books()
-	s.waiting = s.waiting[:0]
+	s.waiting, s.waits = s.waiting[:0], 0
+	var all []copying
 	for _, n := range needs {
-		for _, target := range n.Targets {
+		for i, target := range n.Targets {
+			all = append(all, copying{n, target, n.Available + i})
 			b.queued[target.Edge]++
 		}
 	}
-	for _, n := range needs {
-		for _, target := range n.Targets {
-			if !s.begin(b, n, target, now) {
-				s.wait(b, n, target)
-			}
+	slices.SortStableFunc(all, func(a, b copying) int { return cmp.Compare(a.has, b.has) })
+	for _, c := range all {
+		if !s.begin(b, c.Need, c.target, now) {
+			s.wait(b, c.Need, c.target)
 		}
 	}
 }
@@ -87,7 +101,11 @@ func (s *Scheduler) begin(b *books, n Need, target Target, now time.Time) bool {
 		b.out[t.source] += rate
 	}
 	t.work.Sources = s.best(n.Sources, t.source, target.Edge)
-	t.expected = takes(n.Item.Size(), rate)
+	t.size, t.expected = n.Item.Size(), takes(n.Item.Size(), rate)
+	if t.work.Rate > 0 {
+		b.ahead[t.edge] += t.size
+		b.behind[t.source] += t.size
+	}
 	s.give(t, now)
 	return true
 }
@@ -118,11 +136,18 @@ func takes(size, rate int64) time.Duration {
 // wait lists a repair that has no room yet, with the time until it is done if
 // everything before it goes as expected. The caller holds mu.
 func (s *Scheduler) wait(b *books, n Need, target Target) {
+	s.waits++
 	b.ahead[target.Edge] += n.Item.Size()
+	expected := takes(b.ahead[target.Edge], b.quarter(target.Edge))
+	if target.Kind == meta.Replicate && len(n.Sources) > 0 {
+		source := slices.MinFunc(n.Sources, func(x, y meta.EdgeID) int { return cmp.Compare(b.behind[x], b.behind[y]) })
+		b.behind[source] += n.Item.Size()
+		expected = max(expected, takes(b.behind[source], b.quarter(source)))
+	}
 	if len(s.waiting) < maxListed {
 		s.waiting = append(s.waiting, meta.RepairStatus{
 			Unit: n.Item.Unit, Name: n.Item.Record.Name, Live: n.Live, Wanted: n.Wanted, Target: target.Edge,
-			Expected: takes(b.ahead[target.Edge], b.quarter(target.Edge)),
+			Expected: expected,
 		})
 	}
 }

@@ -27,7 +27,8 @@ type Scheduler struct {
 	edges    map[meta.EdgeID]Edge
 	halted   string
 	copies   func(inventory.Version) []inventory.Copy
-	waiting  []meta.RepairStatus
+	waiting  []meta.RepairStatus // the first maxListed of those that wait
+	waits    int
 }
 
 // task is work that an edge was given.
@@ -35,12 +36,13 @@ type task struct {
 	edge meta.EdgeID
 	work meta.Work
 	// source is the edge whose rate it is booked on; 0 with no rate.
-	source         meta.EdgeID
-	started        time.Time
-	expected       time.Duration
-	deadline       time.Time
-	live, wanted   int
-	verifies, sent bool
+	source       meta.EdgeID
+	size         int64
+	started      time.Time
+	expected     time.Duration
+	deadline     time.Time
+	live, wanted int
+	verifies     bool // for a surplus, beyond what a need asks
 }
 
 func (t *task) version() inventory.Version {
@@ -92,7 +94,7 @@ func (s *Scheduler) Tick(snapshot Snapshot) {
 		}
 	}
 	s.fill(plan.Needs, now)
-	s.trim(plan.Extras, now)
+	s.trim(plan, now)
 }
 
 // prepare brings the scheduler to a snapshot's edges and lends it to the plan.

@@ -26,7 +26,7 @@ type Status struct {
 func (s *Scheduler) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := Status{Halted: s.halted, Degraded: slices.Clone(s.last.Short), Waiting: len(s.waiting), Lost: s.last.Lost}
+	out := Status{Halted: s.halted, Degraded: slices.Clone(s.last.Short), Waiting: s.waits, Lost: s.last.Lost}
 	for _, t := range s.tasks {
 		if t.work.Kind != meta.Replicate {
 			continue

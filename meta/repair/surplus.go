@@ -16,10 +16,11 @@ type surplus struct {
 
 // trim works on surplus. Once it has lasted, the edges that keep the version
 // verify it; once all of them have, one edge drops it. The next tick sees
-// whether that was enough. The caller holds mu.
-func (s *Scheduler) trim(extras []Extra, now time.Time) {
-	still := make(map[inventory.Version]bool, len(extras))
-	for _, extra := range extras {
+// whether that was enough. While the plan is frozen, clocks run and nothing
+// else does. The caller holds mu.
+func (s *Scheduler) trim(plan *Plan, now time.Time) {
+	still := make(map[inventory.Version]bool, len(plan.Extras))
+	for _, extra := range plan.Extras {
 		v := extra.Item.Version()
 		still[v] = true
 		x := s.surplus[v]
@@ -27,21 +28,21 @@ func (s *Scheduler) trim(extras []Extra, now time.Time) {
 			x = &surplus{since: now, verified: make(map[meta.EdgeID]time.Time)}
 			s.surplus[v] = x
 		}
-		if now.Sub(x.since) < s.config.SurplusAfter {
+		if plan.Frozen || now.Sub(x.since) < s.config.SurplusAfter {
 			continue
 		}
 		if s.verify(extra, x, now) {
 			s.drop(extra, now)
 		}
 	}
-	// What is enough again, or may not be judged now, begins anew.
+	// What is no surplus any more begins anew should it become one again.
 	for v := range s.surplus {
 		if !still[v] {
 			delete(s.surplus, v)
 		}
 	}
 	for _, t := range s.tasks {
-		if (t.verifies || t.work.Kind == meta.Drop) && !still[t.version()] {
+		if (t.verifies || t.work.Kind == meta.Drop) && (plan.Frozen || !still[t.version()]) {
 			s.forget(t)
 		}
 	}
