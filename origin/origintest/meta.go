@@ -28,6 +28,7 @@ type Meta struct {
 	failing  error      // for so many calls of Begin
 	failures int
 	refusing error // of Publish alone
+	moved    func()
 	begun    []meta.Upload
 	moves    []meta.Publication
 	revoked  []meta.Name
@@ -52,6 +53,13 @@ func (m *Meta) FailPublish(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refusing = err
+}
+
+// OnPublish is called after a name has moved, before the answer; nil ends it.
+func (m *Meta) OnPublish(moved func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.moved = moved
 }
 
 // Begun are the requests for grants so far.
@@ -141,6 +149,9 @@ func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 	m.names[p.Name] = record
 	delete(m.deleted, p.Name)
 	m.moves = append(m.moves, p)
+	if m.moved != nil {
+		m.moved()
+	}
 	return record, nil
 }
 
