@@ -3,6 +3,7 @@ package metahttp
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -43,6 +44,11 @@ func (s directoryServer) Network(ctx context.Context, q *metapb.NetworkRequest) 
 		return nil, err
 	}
 	network, err := s.Meta.Network(ctx, q.GetSince(), min(max(wait, 0), MaxWait))
+	if errors.Is(err, context.Canceled) {
+		// A server that shuts down ends the wait (plugins/meta); whoever waits
+		// gets what there is and asks again elsewhere.
+		network, err = s.Meta.Network(context.WithoutCancel(ctx), q.GetSince(), 0)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -36,12 +36,13 @@ import (
 
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/metapb/metapbconnect"
 	"github.com/stratos-mesh/stratos/meta/viewstore"
 	"github.com/stratos-mesh/stratos/receipt"
 )
 
 func init() {
-	caddy.RegisterModule(Handler{})
+	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(new(Metas))
 	httpcaddyfile.RegisterHandlerDirective("stratos_meta", parse)
 	httpcaddyfile.RegisterDirectiveOrder("stratos_meta", httpcaddyfile.Before, "respond")
@@ -82,10 +83,11 @@ type Handler struct {
 	operators []ed25519.PublicKey
 	log       *slog.Logger
 	hold      *hold
+	shutdown  shutdown
 }
 
 // CaddyModule returns the module's name.
-func (Handler) CaddyModule() caddy.ModuleInfo {
+func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.stratos_meta", New: func() caddy.Module { return new(Handler) }}
 }
 
@@ -195,6 +197,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	running := h.hold.wait(r.Context())
 	if running == nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("stratos_meta: the meta node is not open yet"))
+	}
+	if r.URL.Path == metapbconnect.DirectoryNetworkProcedure {
+		var done func()
+		r, done = h.shutdown.ends(r)
+		defer done()
 	}
 	running.calls().ServeHTTP(w, r)
 	return nil

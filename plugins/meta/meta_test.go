@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -201,6 +202,33 @@ func TestMetaNodeInCaddy(t *testing.T) {
 		}
 		if n, _ := pool.References(filepath.Join(dir, "meta")); n != 1 {
 			t.Errorf("held %d times", n)
+		}
+	})
+	t.Run("a reload ends calls that wait, with what there is", func(t *testing.T) {
+		network, err := asOperator(2).Network(t.Context(), 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began, got := time.Now(), make(chan error, 1)
+		go func() {
+			again, err := asOperator(2).Network(t.Context(), network.Version, metahttp.MaxWait)
+			if err == nil && again.ChainID != "test-1" {
+				err = fmt.Errorf("got %+v", again)
+			}
+			got <- err
+		}()
+		for {
+			if err := caddy.Load(configuration(t, dir, options(keyID(2))), true); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-got:
+				if err != nil || time.Since(began) > metahttp.MaxWait/2 {
+					t.Errorf("%v after %s", err, time.Since(began))
+				}
+				return
+			default:
+			}
 		}
 	})
 	t.Run("a configuration with a mistake leaves the running one alone", func(t *testing.T) {
