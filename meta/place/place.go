@@ -18,7 +18,6 @@ package place
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/stratos-mesh/stratos/meta"
@@ -65,10 +64,14 @@ func Extend(key meta.UnitKey, v *View, have []meta.EdgeID, replicas int) Placeme
 		}
 	}
 	held := len(chosen)
-	order := ordered(key, v)
+	order := newOrder(key, v)
 	for len(chosen) < replicas {
 		best, bestShared := -1, shared{}
-		for _, i := range order {
+		for n := 0; ; n++ {
+			i, ok := order.at(n)
+			if !ok {
+				break
+			}
 			if taken[i] {
 				continue
 			}
@@ -96,29 +99,10 @@ func Extend(key meta.UnitKey, v *View, have []meta.EdgeID, replicas int) Placeme
 // Order is all edges of a view in weighted rendezvous order for a unit.
 func Order(key meta.UnitKey, v *View) []meta.EdgeID {
 	out := make([]meta.EdgeID, len(v.Edges))
-	for n, i := range ordered(key, v) {
+	order := newOrder(key, v)
+	for n := range out {
+		i, _ := order.at(n)
 		out[n] = v.Edges[i].ID
-	}
-	return out
-}
-
-func ordered(key meta.UnitKey, v *View) []int {
-	type scored struct {
-		score uint64
-		index int
-	}
-	scorer := NewScorer(key)
-	scores := make([]scored, len(v.Edges))
-	for i, edge := range v.Edges {
-		scores[i] = scored{scorer.Weighted(edge.ID, edge.Weight), i}
-	}
-	// Edges are in the order of their numbers, so the index breaks ties.
-	slices.SortFunc(scores, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.index, b.index))
-	})
-	out := make([]int, len(scores))
-	for n, s := range scores {
-		out[n] = s.index
 	}
 	return out
 }
