@@ -47,18 +47,22 @@ func OpenFile(ctx context.Context, g Getter, cid CID) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", cid, err)
 	}
-	f := &File{getter: g, root: link{cid: cid, size: int64(len(block))}, recent: make(map[int]recentNode)}
 	if cid.Codec == Raw {
-		return f, nil
+		return &File{getter: g, root: link{cid: cid, size: int64(len(block))}}, nil
 	}
-	if f.inside, err = decodeNode(block); err != nil {
+	inside, err := decodeNode(block)
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", cid, err)
 	}
-	if f.inside.kind != fileNode {
+	if inside.kind != fileNode {
 		return nil, fmt.Errorf("open %s: %w: a directory, not a file", cid, ErrMalformed)
 	}
-	f.root.size = f.inside.size
-	return f, nil
+	return newFile(g, cid, inside), nil
+}
+
+// newFile is a file of several slices.
+func newFile(g Getter, cid CID, inside *node) *File {
+	return &File{getter: g, root: link{cid: cid, size: inside.size}, inside: inside, recent: make(map[int]recentNode)}
 }
 
 // Size is the object's size in bytes.
@@ -171,19 +175,31 @@ func sizeLie(l link, n *node) error {
 
 // Copy writes the bytes from to to, to not included, to w.
 func (f *File) Copy(ctx context.Context, w io.Writer, from, to int64) (int64, error) {
-	var written int64
-	err := f.EachSpan(ctx, from, to, func(s Span) error {
-		slice, err := f.getter.Get(ctx, s.CID)
-		if err != nil {
-			return fmt.Errorf("slice %s: %w", s.CID, err)
-		}
-		part, err := s.Of(slice)
-		if err != nil {
-			return err
-		}
-		n, err := w.Write(part)
-		written += int64(n)
+	counted := &countingWriter{w: w}
+	err := f.EachSpan(ctx, from, to, func(s Span) error { return f.copySpan(ctx, counted, s) })
+	return counted.n, err
+}
+
+func (f *File) copySpan(ctx context.Context, w io.Writer, s Span) error {
+	slice, err := f.getter.Get(ctx, s.CID)
+	if err != nil {
+		return fmt.Errorf("slice %s: %w", s.CID, err)
+	}
+	part, err := s.Of(slice)
+	if err != nil {
 		return err
-	})
-	return written, err
+	}
+	_, err = w.Write(part)
+	return err
+}
+
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }

@@ -120,14 +120,21 @@ func cutField(b []byte, width int) (field, rest []byte, err error) {
 	return b[:length], b[length:], nil
 }
 
-// restoreHash checks that the state has hashed as many bytes as it should; they
-// are its last eight bytes.
+// restoreHash checks that the state has hashed as many bytes as it should, which
+// are its last eight bytes, and holds nothing besides.
 func restoreHash(h hash.Hash, state []byte, hashed uint64) error {
 	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
 		return fmt.Errorf("hash state: %w", err)
 	}
 	if got := binary.BigEndian.Uint64(state[len(state)-8:]); got != hashed {
 		return fmt.Errorf("hash state after %d bytes, want %d", got, hashed)
+	}
+	again, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("hash state: %w", err)
+	}
+	if !bytes.Equal(again, state) {
+		return fmt.Errorf("hash state with more in it than a state has")
 	}
 	return nil
 }

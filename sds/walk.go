@@ -99,7 +99,7 @@ func (at within) below(n *node, l link) within {
 	case n.kind == fileNode:
 		at.file++
 		return at
-	case n.kind == hamtNode && len(l.name) == n.prefix:
+	case n.kind == hamtNode && n.name(l) == "":
 		at.shard++
 		at.fanout = n.prefix
 		return at
