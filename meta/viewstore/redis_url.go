@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -105,7 +106,12 @@ func redisQuery(o *redis.UniversalOptions, query url.Values) error {
 }
 
 func secret(path string) (string, error) {
-	content, err := os.ReadFile(path)
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, 4096))
 	return string(bytes.TrimSpace(content)), err
 }
 

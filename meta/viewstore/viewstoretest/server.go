@@ -21,11 +21,12 @@ import (
 // test's cleanup.
 type Server struct {
 	// Addr is host:port.
-	Addr    string
-	busPort int
-	dir     string
-	extra   []string
-	command *exec.Cmd
+	Addr     string
+	busPort  int
+	sentinel string
+	dir      string
+	extra    []string
+	command  *exec.Cmd
 }
 
 // URL is the server's address as viewstore.OpenRedis takes it.
@@ -35,9 +36,20 @@ func (s *Server) URL() string { return "redis://" + s.Addr }
 // PATH. The arguments are added to the command line.
 func StartServer(t testing.TB, arguments ...string) *Server {
 	t.Helper()
+	return startServer(t, "", arguments...)
+}
+
+// StartSentinel starts a sentinel with a configuration file that it may write.
+func StartSentinel(t testing.TB, config string) *Server {
+	t.Helper()
+	return startServer(t, config)
+}
+
+func startServer(t testing.TB, sentinel string, arguments ...string) *Server {
+	t.Helper()
 	var err error
 	for range 5 { // a port that was free may be taken by the time it is used
-		s := &Server{dir: t.TempDir(), extra: arguments}
+		s := &Server{dir: t.TempDir(), sentinel: sentinel, extra: arguments}
 		var port int
 		if port, err = freePort(); err != nil {
 			continue
@@ -62,7 +74,14 @@ func (s *Server) start(t testing.TB) error {
 		t.Fatal("this test needs a real redis-server on PATH; `make setup` installs it")
 	}
 	_, port, _ := net.SplitHostPort(s.Addr)
-	arguments := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no", "--loglevel", "notice"}
+	var arguments []string
+	if s.sentinel != "" {
+		arguments = append(arguments, s.sentinel, "--sentinel")
+	}
+	arguments = append(arguments, "--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--loglevel", "notice")
+	if s.sentinel == "" {
+		arguments = append(arguments, "--save", "", "--appendonly", "no")
+	}
 	s.command = exec.Command(program, append(arguments, s.extra...)...)
 	output, err := s.command.StdoutPipe()
 	if err != nil {
@@ -76,7 +95,8 @@ func (s *Server) start(t testing.TB) error {
 		lines := bufio.NewScanner(output)
 		last := ""
 		for lines.Scan() {
-			if last = lines.Text(); strings.Contains(last, "eady to accept connections") {
+			last = lines.Text()
+			if strings.Contains(last, "eady to accept connections") || strings.Contains(last, "Sentinel ID is") {
 				ready <- nil
 				io.Copy(io.Discard, output)
 				return
