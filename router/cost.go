@@ -34,7 +34,7 @@ func termsOf(e *meta.Edge, development bool) terms {
 	t := terms{
 		queueing: queueing(float64(e.Load.Sending), capacity),
 		penalty:  penalty(e.Load.Failures),
-		spare:    max(capacity-float64(e.Load.Sending), capacity/100),
+		spare:    float32(max(capacity-float64(e.Load.Sending), capacity/100)),
 	}
 	t.fixed = t.queueing + t.penalty
 	if reasonAgainst(e, development) != "" {

@@ -104,6 +104,6 @@ func (r *Router) ticket(ctx context.Context, q *request, draft meta.TicketReques
 	if err != nil {
 		return meta.Issued{}, problem(err)
 	}
-	r.memory.why.remember(issued.Ticket.ID, began, q, where, choice)
+	r.memory.why.remember(issued.Ticket.ID, began, q, where, choice, choice.candidates(table, &query))
 	return issued, nil
 }

@@ -52,8 +52,6 @@ type Candidate struct {
 	Miss, Fill        float32
 	Queueing, Penalty float32
 	Expected          float32
-
-	index int32
 }
 
 // Choice is the answer to a Query. Used again it keeps its memory, so a ranking
@@ -68,12 +66,22 @@ type Choice struct {
 	Best  float32
 	Group int
 
-	candidates []Candidate
-	flags      []uint8
-	holders    []int32
-	// chosen are Working and Rest as places in candidates, working of them first.
+	// weighed are the edges that were looked at; the group is in front.
+	weighed []weight
+	flags   []uint8
+	holders []int32
+	places  [mostHolders]vector
+	// chosen are Working and Rest as indices, working of them first.
 	chosen  []int32
 	working int
+	// lowest has the four of the least expected time, least first.
+	lowest [TicketEdges]weight
+}
+
+// weight is an edge by its index with its expected time.
+type weight struct {
+	index    int32
+	expected float32
 }
 
 const (
@@ -89,26 +97,30 @@ const (
 func Rank(t *Table, q *Query, c *Choice) {
 	c.reset(t, q)
 	defer c.clear(t, q)
-	c.collect(t, q)
-	if len(c.candidates) == 0 {
+	c.weigh(t, q)
+	if len(c.weighed) == 0 {
 		return
 	}
 	c.group()
 	c.work(t, q)
-	c.rest()
+	c.rest(t)
 	c.source(t)
 }
 
 func (c *Choice) reset(t *Table, q *Query) {
 	c.Working, c.Rest, c.Sources = c.Working[:0], c.Rest[:0], c.Sources[:0]
-	c.candidates, c.holders, c.chosen = c.candidates[:0], c.holders[:0], c.chosen[:0]
+	c.weighed, c.holders, c.chosen = c.weighed[:0], c.holders[:0], c.chosen[:0]
 	c.Best, c.Group, c.working = infinite, 0, 0
+	for i := range c.lowest {
+		c.lowest[i] = weight{index: -1, expected: infinite}
+	}
 	if len(c.flags) < len(t.Edges) {
 		c.flags = make([]uint8, len(t.Edges))
 	}
 	for _, id := range q.Holders {
 		if i, ok := t.index[id]; ok && len(c.holders) < mostHolders && t.Edges[i].State != meta.Down {
 			c.flags[i] |= isHolder
+			c.places[len(c.holders)] = t.geometry.vectors[i]
 			c.holders = append(c.holders, i)
 		}
 	}
@@ -135,55 +147,56 @@ func (c *Choice) clear(t *Table, q *Query) {
 	}
 }
 
-// collect walks outwards from the client and stops where nothing can come any
+// weigh walks outwards from the client and stops where nothing can come any
 // more that belongs to the group or among the best four: an edge's expected
 // time is never less than its round trip.
-func (c *Choice) collect(t *Table, q *Query) {
-	lowest := [TicketEdges]float32{infinite, infinite, infinite, infinite}
+func (c *Choice) weigh(t *Table, q *Query) {
+	last := &c.lowest[TicketEdges-1]
+	miss := [2]float32{missOf(false, q.Requests), missOf(true, q.Requests)}
 	for _, entry := range t.geometry.around(q.Lat, q.Lon).order {
 		roundTrip := float32(entry>>16) / perMs
-		if roundTrip > c.Best+GroupMs && roundTrip > lowest[TicketEdges-1] {
+		if roundTrip > c.Best+GroupMs && roundTrip > last.expected {
 			break
 		}
 		i := int32(entry & 0xffff)
-		if t.terms[i].fixed >= infinite || c.flags[i]&isAvoided != 0 {
+		flags := c.flags[i]
+		expected := roundTrip + t.terms[i].fixed
+		if expected >= infinite || flags&isAvoided != 0 {
 			continue
 		}
-		candidate := c.cost(t, q, i, roundTrip)
-		c.candidates = append(c.candidates, candidate)
-		c.Best = min(c.Best, candidate.Expected)
-		for n, expected := 0, candidate.Expected; n < len(lowest); n++ {
-			if expected < lowest[n] {
-				lowest[n], expected = expected, lowest[n]
+		if flags&isHolder == 0 && len(c.holders) > 0 {
+			expected += miss[flags>>1&1] * c.fill(t, i)
+		}
+		w := weight{i, expected}
+		c.weighed = append(c.weighed, w)
+		c.Best = min(c.Best, expected)
+		if expected >= last.expected {
+			continue
+		}
+		for n := range c.lowest {
+			if w.expected < c.lowest[n].expected {
+				w, c.lowest[n] = c.lowest[n], w
 			}
 		}
 	}
 }
 
-func (c *Choice) cost(t *Table, q *Query, i int32, roundTrip float32) Candidate {
-	terms := &t.terms[i]
-	candidate := Candidate{
-		Edge: t.geometry.ids[i], index: i,
-		Holder: c.flags[i]&isHolder != 0, Maybe: c.flags[i]&isMaybe != 0,
-		RoundTrip: roundTrip, Queueing: terms.queueing, Penalty: terms.penalty,
+// fill is the round trip from an edge to the holder nearest to it.
+func (c *Choice) fill(t *Table, i int32) float32 {
+	place := &t.geometry.vectors[i]
+	nearest := 4.0
+	for n := range c.holders {
+		nearest = min(nearest, place.chord2(c.places[n]))
 	}
-	if !candidate.Holder && len(c.holders) > 0 {
-		nearest := math.Inf(1)
-		for _, h := range c.holders {
-			nearest = min(nearest, t.geometry.vectors[i].chord2(t.geometry.vectors[h]))
-		}
-		candidate.Fill = t.geometry.arcs.ms(nearest)
-		candidate.Miss = missOf(candidate.Maybe, q.Requests)
-	}
-	candidate.Expected = roundTrip + candidate.Miss*candidate.Fill + terms.fixed
-	return candidate
+	return t.geometry.arcs.ms(nearest)
 }
 
-// group brings the candidates of the group to the front.
+// group brings the edges of the group to the front.
 func (c *Choice) group() {
-	for i := range c.candidates {
-		if c.candidates[i].Expected <= c.Best+GroupMs {
-			c.candidates[i], c.candidates[c.Group] = c.candidates[c.Group], c.candidates[i]
+	limit := c.Best + GroupMs
+	for i, w := range c.weighed {
+		if w.expected <= limit {
+			c.weighed[i], c.weighed[c.Group] = c.weighed[c.Group], w
 			c.Group++
 		}
 	}
@@ -193,33 +206,29 @@ func (c *Choice) group() {
 // hashing puts first.
 func (c *Choice) work(t *Table, q *Query) {
 	var spare float64
-	for i := range c.candidates[:c.Group] {
-		spare += t.terms[c.candidates[i].index].spare
+	for _, w := range c.weighed[:c.Group] {
+		spare += float64(t.terms[w.index].spare)
 	}
-	k := workingSize(q.Bits, spare/float64(c.Group))
-	k = min(k, c.Group)
+	k := min(workingSize(q.Bits, spare/float64(c.Group)), c.Group)
 	seed := unitSeed(&q.Unit)
 	var scores [MostWorking]uint64
-	var places [MostWorking]int32
+	var firsts [MostWorking]int32
 	filled := 0
-	for i := range c.candidates[:c.Group] {
-		s, place := score(seed, c.candidates[i].Edge), int32(i)
+	for _, w := range c.weighed[:c.Group] {
+		s := score(seed, t.geometry.mixed[w.index])
 		if filled == k && s <= scores[k-1] {
 			continue
 		}
 		filled = min(filled+1, k)
-		for n := range filled {
-			if n == filled-1 || s > scores[n] {
-				copy(scores[n+1:filled], scores[n:])
-				copy(places[n+1:filled], places[n:])
-				scores[n], places[n] = s, place
-				break
-			}
+		n := filled - 1
+		for ; n > 0 && s > scores[n-1]; n-- {
+			scores[n], firsts[n] = scores[n-1], firsts[n-1]
 		}
+		scores[n], firsts[n] = s, w.index
 	}
-	for _, place := range places[:filled] {
-		c.chosen = append(c.chosen, place)
-		c.Working = append(c.Working, c.candidates[place].Edge)
+	c.chosen = append(c.chosen, firsts[:filled]...)
+	for _, i := range c.chosen {
+		c.Working = append(c.Working, t.geometry.ids[i])
 	}
 	c.working = filled
 }
@@ -231,29 +240,20 @@ func workingSize(bits, spare float64) int {
 	return int(min(max(k, LeastWorking), MostWorking))
 }
 
-// rest adds the best others, up to the edges of a ticket.
-func (c *Choice) rest() {
-	for len(c.chosen) < TicketEdges {
-		best := int32(-1)
-		for i := range c.candidates {
-			if best >= 0 && c.candidates[i].Expected >= c.candidates[best].Expected {
-				continue
-			}
-			if !slices.Contains(c.chosen, int32(i)) {
-				best = int32(i)
-			}
+// rest adds the best others, up to the edges of a ticket: with a working set in
+// front, they are among the best four.
+func (c *Choice) rest(t *Table) {
+	for _, w := range c.lowest {
+		if len(c.chosen) < TicketEdges && w.index >= 0 && !slices.Contains(c.chosen, w.index) {
+			c.chosen = append(c.chosen, w.index)
+			c.Rest = append(c.Rest, t.geometry.ids[w.index])
 		}
-		if best < 0 {
-			return
-		}
-		c.chosen = append(c.chosen, best)
-		c.Rest = append(c.Rest, c.candidates[best].Edge)
 	}
 }
 
 // source names the holders nearest to the edge that heads the working set.
 func (c *Choice) source(t *Table) {
-	at := t.geometry.vectors[c.candidates[c.chosen[0]].index]
+	at := t.geometry.vectors[c.chosen[0]]
 	slices.SortFunc(c.holders, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(at.chord2(t.geometry.vectors[a]), at.chord2(t.geometry.vectors[b])), cmp.Compare(a, b))
 	})
@@ -262,11 +262,23 @@ func (c *Choice) source(t *Table) {
 	}
 }
 
-// Chosen gives the edges of Working and Rest with their terms.
-func (c *Choice) Chosen(yield func(Candidate) bool) {
-	for _, place := range c.chosen {
-		if !yield(c.candidates[place]) {
-			return
+// candidates explains Working and Rest: the same sums once more, in parts.
+func (c *Choice) candidates(t *Table, q *Query) []Candidate {
+	var out []Candidate
+	order := t.geometry.around(q.Lat, q.Lon).order
+	for _, i := range c.chosen {
+		id, terms := t.geometry.ids[i], &t.terms[i]
+		candidate := Candidate{
+			Edge: id, Holder: slices.Contains(q.Holders, id), Maybe: slices.Contains(q.Maybe, id),
+			Queueing: terms.queueing, Penalty: terms.penalty,
 		}
+		at := slices.IndexFunc(order, func(entry uint32) bool { return int32(entry&0xffff) == i })
+		candidate.RoundTrip = float32(order[at]>>16) / perMs
+		if !candidate.Holder && len(c.holders) > 0 {
+			candidate.Miss, candidate.Fill = missOf(candidate.Maybe, q.Requests), c.fill(t, i)
+		}
+		candidate.Expected = candidate.RoundTrip + terms.fixed + candidate.Miss*candidate.Fill
+		out = append(out, candidate)
 	}
+	return out
 }

@@ -115,8 +115,7 @@ func (r *Router) explain(w http.ResponseWriter, req *http.Request) error {
 func Explain(t *Table, q *Query, c *Choice) Decision {
 	d := Decision{DemandBits: q.Bits, RecentRequests: q.Requests, Group: c.Group, Sources: slices.Clone(c.Sources), Candidates: []DecisionEdge{}}
 	seen := make([]bool, len(t.Edges))
-	n := 0
-	for candidate := range c.Chosen {
+	for n, candidate := range c.candidates(t, q) {
 		place, reason := "working", fmt.Sprintf("in the group of %d within %d ms of the best; rendezvous by the unit's key puts it at %d", c.Group, GroupMs, n+1)
 		if n >= c.working {
 			place, reason = "rest", "next best, should the working set fail"
@@ -124,19 +123,18 @@ func Explain(t *Table, q *Query, c *Choice) Decision {
 		edge := candidateOf(candidate, place)
 		edge.Reason = reason
 		d.Candidates = append(d.Candidates, edge)
-		seen[candidate.index] = true
-		n++
+		seen[c.chosen[n]] = true
 	}
-	for place, candidate := range c.candidates {
-		if seen[candidate.index] {
+	for place, w := range c.weighed {
+		if seen[w.index] {
 			continue
 		}
-		seen[candidate.index] = true
-		reason := fmt.Sprintf("expected %.0f ms later than the best", candidate.Expected-c.Best)
+		seen[w.index] = true
+		reason := fmt.Sprintf("expected %.0f ms later than the best", w.expected-c.Best)
 		if place < c.Group {
 			reason = "as good as the best, but rendezvous by the unit's key puts others first"
 		}
-		d.reject(RejectedEdge{Edge: candidate.Edge, ExpectedMs: tenth(candidate.Expected), Reason: reason})
+		d.reject(RejectedEdge{Edge: t.Edges[w.index].ID, ExpectedMs: tenth(w.expected), Reason: reason})
 	}
 	for i := range t.Edges {
 		if seen[i] {

@@ -28,7 +28,7 @@ type terms struct {
 	fixed             float32
 	queueing, penalty float32
 	// spare capacity in bits per second.
-	spare float64
+	spare float32
 }
 
 // NewTable makes a network ready. Plain http addresses count in a development

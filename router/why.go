@@ -45,19 +45,16 @@ func newDecisions() *decisions {
 	return &decisions{ring: make([]decision, whyKept), at: make(map[receipt.TicketID]int, whyKept)}
 }
 
-func (d *decisions) remember(id receipt.TicketID, now time.Time, q *request, where geo.Answer, c *Choice) {
+func (d *decisions) remember(id receipt.TicketID, now time.Time, q *request, where geo.Answer, c *Choice, candidates []Candidate) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	slot := &d.ring[d.next]
 	delete(d.at, slot.id)
 	*slot = decision{
 		id: id, time: now, name: q.found.Record.Name, version: q.snapshot.network.Version, where: where,
-		bits: q.bits, requests: q.before, group: c.Group, working: c.working, considered: len(c.candidates),
+		bits: q.bits, requests: q.before, group: c.Group, working: c.working, considered: len(c.weighed),
 	}
-	for candidate := range c.Chosen {
-		slot.chosen[slot.count] = candidate
-		slot.count++
-	}
+	slot.count = copy(slot.chosen[:], candidates)
 	slot.sourced = copy(slot.sources[:], c.Sources)
 	d.at[id] = d.next
 	d.next = (d.next + 1) % len(d.ring)
