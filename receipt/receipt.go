@@ -20,13 +20,13 @@ var (
 type Class uint8
 
 const (
-	// ClassA: a viewer signs receipts.
+	// ClassA is a session whose viewer signs receipts.
 	ClassA Class = 1
-	// ClassB: an unsigned client; the edge's own statement stands.
+	// ClassB is an unsigned client's; the edge's own statement stands.
 	ClassB Class = 2
-	// ClassM: a fill from edge to edge.
+	// ClassM is a fill from edge to edge.
 	ClassM Class = 3
-	// ClassR: repair.
+	// ClassR is repair.
 	ClassR Class = 4
 	// Growing is the flag of a ticket that binds a growing asset: Bind is then
 	// H(namespace ‖ path ‖ origin key) and not the digest of a root.
@@ -36,6 +36,8 @@ const (
 // ViewerAlg is the algorithm of a viewer's session key.
 type ViewerAlg uint8
 
+// The algorithms. A P-256 key is a compressed point; an Ed25519 key leaves the
+// last of the 33 bytes zero.
 const (
 	NoViewer ViewerAlg = 0
 	Ed25519  ViewerAlg = 1

@@ -35,8 +35,11 @@ func every() []struct {
 	return []row{
 		{"Resolve", "router", func(ctx context.Context, m meta.Meta) (any, error) { return m.Resolve(ctx, "abc/folder/é") }, []any{"Resolve", "abc/folder/é"}, testResolution()},
 		{"Locate", "edge1", func(ctx context.Context, m meta.Meta) (any, error) { return m.Locate(ctx, [32]byte{7}) }, []any{"Locate", [32]byte{7}}, testResolution()},
-		{"List", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return m.List(ctx, "abc/", "abc/a", 10) },
-			[]any{"List", "abc/", "abc/a", 10}, meta.Page{Records: []meta.Record{testRecord(), {Name: "abc/x", Kind: meta.Object}}, Next: "abc/x"}},
+		{
+			"List", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return m.List(ctx, "abc/", "abc/a", 10) },
+			[]any{"List", "abc/", "abc/a", 10},
+			meta.Page{Records: []meta.Record{testRecord(), {Name: "abc/x", Kind: meta.Object}}, Next: "abc/x"},
+		},
 		{"Begin", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Begin(ctx, upload) }, []any{"Begin", upload}, testGrant()},
 		{"Publish", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Publish(ctx, testPublication()) }, []any{"Publish", testPublication()}, testRecord()},
 		{"Rename", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Rename(ctx, testRename()) }, []any{"Rename", testRename()}, testRecord()},
@@ -90,7 +93,7 @@ func TestEveryErrorCrossesEveryCall(t *testing.T) {
 					t.Errorf("got %v, want %v", err, want)
 				}
 				for _, other := range crossing() {
-					if other.err != c.err && errors.Is(err, other.err) {
+					if other.reason != c.reason && errors.Is(err, other.err) {
 						t.Errorf("%v is %v as well", err, other.err)
 					}
 				}

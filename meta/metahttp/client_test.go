@@ -2,8 +2,10 @@ package metahttp
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -274,3 +276,63 @@ func TestHandlerBoundsABody(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestHandlerBoundsWhatABodyUnpacksTo(t *testing.T) {
+	t.Parallel()
+	f, url := serve(t)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := io.CopyN(w, zeros{}, MaxRequest+1); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url+rpc.NodesReportProcedure, &packed)
+	r.Header.Set("Content-Type", "application/proto")
+	r.Header.Set("Content-Encoding", "gzip")
+	if err := nodeauth.NewSigner(testKey("edge1")).Sign(r); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusTooManyRequests || f.last() != nil { // resource_exhausted
+		t.Errorf("%s, asked %v", answer.Status, f.last())
+	}
+}
+
+// BenchmarkIssue is a batch of tickets over loopback, signed by the caller and
+// checked by the handler; signing the tickets themselves is not in it.
+func BenchmarkIssue(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			tickets := make([]meta.Issued, n)
+			for i := range tickets {
+				tickets[i] = testIssued()[0]
+			}
+			server := httptest.NewServer(NewHandler(HandlerConfig{Meta: batch{tickets: tickets}, WhoIs: whoIs}))
+			defer server.Close()
+			client := as(b, "router", server.URL)
+			requests := make([]meta.TicketRequest, n)
+			for b.Loop() {
+				if _, err := client.Issue(b.Context(), requests); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "tickets/s")
+		})
+	}
+}
+
+// batch answers with tickets that are ready.
+type batch struct {
+	meta.Meta
+	tickets []meta.Issued
+}
+
+func (b batch) Issue(context.Context, []meta.TicketRequest) ([]meta.Issued, error) {
+	return b.tickets, nil
+}

@@ -12,7 +12,7 @@ import (
 	"github.com/stratos-mesh/stratos/meta/metapb"
 )
 
-// ErrUnreachable: no meta node answered; the call may be made again.
+// ErrUnreachable is a call that no meta node answered; it may be made again.
 var ErrUnreachable = errors.New("no meta node answers")
 
 // crossing are the errors that both ends know, and the status that others see.

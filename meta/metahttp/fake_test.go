@@ -168,7 +168,7 @@ func equal(t testing.TB, want, got any) {
 
 func sameError(a, b error) bool {
 	if a == nil || b == nil {
-		return a == b
+		return a == nil && b == nil
 	}
 	return a.Error() == b.Error() && errors.Is(a, errors.Unwrap(b))
 }
