@@ -33,6 +33,7 @@ func (s *Store) run() {
 		}
 		held = g.gather()
 		g.commit()
+		s.markDamaged()
 	}
 }
 

@@ -23,6 +23,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,8 @@ type Store struct {
 	counters counters
 	usage    [2]budget // by sds.Class; written by the committer alone
 	oldest   []byte    // where the committer looks for the next victim
+	marked   bool      // the index was seen to be damaged, and that is noted
+	lock     io.Closer
 }
 
 var (
@@ -83,9 +86,7 @@ func open(config Config, fs vfs.FS, clock clock) (*Store, error) {
 		ended:   make(chan struct{}),
 	}
 	if err := s.recover(); err != nil {
-		if s.index != nil {
-			err = errors.Join(err, s.index.close())
-		}
+		err = errors.Join(err, s.release())
 		return nil, fmt.Errorf("disk: open %s: %w", config.Dir, err)
 	}
 	go s.run()
@@ -103,7 +104,18 @@ func (s *Store) Close() error {
 	s.closed = true
 	close(s.queue)
 	<-s.ended
-	return s.index.close()
+	return s.release()
+}
+
+// release closes what an Open has got hold of, all of it or only the first.
+func (s *Store) release() (err error) {
+	if s.index != nil {
+		err = s.index.close()
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // enter begins a call; the caller defers leave when there is no error.

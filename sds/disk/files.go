@@ -16,7 +16,9 @@ import (
 // files knows where things are in the folder of a store:
 //
 //	version               the format of this folder
+//	lock                  held by the process that has the store open
 //	index/                the Pebble database
+//	index.damaged         the index has a bad block and shall be made anew
 //	tmp/                  files that are being written
 //	pinned/ab/bafk…       pinned blocks, ab being the first byte of the hash
 //	cached/ab/bafk…       cached blocks
@@ -34,6 +36,8 @@ const (
 	formatName    = "version"
 	formatText    = "stratos disk store 1\n"
 	indexName     = "index"
+	damagedName   = "index.damaged"
+	lockName      = "lock"
 	tempName      = "tmp"
 	quarantineDir = "quarantine"
 )

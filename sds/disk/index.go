@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync/atomic"
 
@@ -15,12 +16,13 @@ import (
 
 // index is the Pebble database of a store.
 type index struct {
-	db    *pebble.DB
-	fault *fault
+	db      *pebble.DB
+	fault   *fault
+	damaged *atomic.Bool // a bad block was seen
 }
 
 func openIndex(dir string, fs vfs.FS, log *slog.Logger) (*index, error) {
-	fault := &fault{log: log}
+	fault, damaged := &fault{log: log}, new(atomic.Bool)
 	cache := pebble.NewCache(16 << 20)
 	defer cache.Unref()
 	options := &pebble.Options{
@@ -31,9 +33,14 @@ func openIndex(dir string, fs vfs.FS, log *slog.Logger) (*index, error) {
 		MemTableSize:                8 << 20,
 		MemTableStopWritesThreshold: 4,
 		Logger:                      fault,
+		// A table of the wrong size is found when it is read. Until then, and
+		// unless it holds entries, the rest of the index is of use.
+		DisableConsistencyCheck: true,
 		// Left alone, Pebble ends the process on a bad block.
 		EventListener: &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
-			log.Error("the index has a bad block", "detail", info.String())
+			if damaged.CompareAndSwap(false, true) {
+				log.Error("the index has a bad block", "detail", info.String())
+			}
 		}},
 	}
 	for i := range options.Levels {
@@ -46,7 +53,13 @@ func openIndex(dir string, fs vfs.FS, log *slog.Logger) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &index{db: db, fault: fault}, nil
+	return &index{db: db, fault: fault, damaged: damaged}, nil
+}
+
+// broken tells an error of an index that a new one would not have.
+func broken(err error) bool {
+	return pebble.IsCorruptionError(err) || errors.Is(err, pebble.ErrDBNotPristine) ||
+		errors.Is(err, sds.ErrMalformed) || errors.Is(err, fs.ErrNotExist)
 }
 
 func (x *index) close() error { return x.db.Close() }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/stratos-mesh/stratos/sds"
 )
 
@@ -19,22 +17,24 @@ import (
 //   - a file without an entry is adopted in the class of its folder, if it
 //     hashes to its name;
 //   - an index that cannot be read is set aside, and all files are adopted.
-func (s *Store) recover() error {
+func (s *Store) recover() (err error) {
 	if err := s.files.make(); err != nil {
 		return err
+	}
+	if s.lock, err = s.files.fs.Lock(s.files.at(lockName)); err != nil {
+		return fmt.Errorf("another process has the store open: %w", err)
 	}
 	if err := s.files.knowShards(); err != nil {
 		return err
 	}
-	err := s.openIndex()
-	if err != nil {
+	if err := s.openIndex(); err != nil {
 		return err
 	}
 	if err := s.removeTemps(); err != nil {
 		return err
 	}
 	err = s.reconcile()
-	if !pebble.IsCorruptionError(err) && !errors.Is(err, sds.ErrMalformed) {
+	if !broken(err) {
 		return err
 	}
 	if err := s.rebuild(err); err != nil {
@@ -45,11 +45,30 @@ func (s *Store) recover() error {
 
 // openIndex opens the index, or a new one in place of one that is broken.
 func (s *Store) openIndex() (err error) {
+	if size, err := s.files.size(s.files.at(damagedName)); err != nil || size >= 0 {
+		return errors.Join(err, s.rebuild(errors.New("a bad block was seen in it")))
+	}
 	s.index, err = openIndex(s.files.at(indexName), s.files.fs, s.log)
-	if pebble.IsCorruptionError(err) {
+	if broken(err) {
 		return s.rebuild(err)
 	}
 	return err
+}
+
+// markDamaged notes that the index has a bad block, which is in the way of
+// Pebble's compactions for good: the next Open makes a new one.
+func (s *Store) markDamaged() {
+	if s.marked || !s.index.damaged.Load() {
+		return
+	}
+	s.marked = true
+	file, err := s.files.write(s.files.at(damagedName), nil)
+	if err == nil {
+		err = errors.Join(file.Sync(), file.Close(), s.files.syncDir(s.files.dir))
+	}
+	if err != nil {
+		s.log.Error("the damage of the index was not noted", "err", err)
+	}
 }
 
 // rebuild sets a broken index aside and begins a new one.
@@ -73,6 +92,9 @@ func (s *Store) rebuild(cause error) error {
 		return err
 	}
 	if err := errors.Join(s.files.syncDir(s.files.dir), s.files.syncDir(s.files.at(quarantineDir))); err != nil {
+		return err
+	}
+	if err := s.files.remove(s.files.at(damagedName)); err != nil {
 		return err
 	}
 	s.counters.indexRebuilt.Store(true)
