@@ -55,6 +55,17 @@ func BenchmarkSpans(b *testing.B) {
 	}
 }
 
+func BenchmarkOpenFile(b *testing.B) {
+	store := mem.New()
+	root := deepFile(b, store, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := sds.OpenFile(b.Context(), store, root); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkFolder(b *testing.B) {
 	objects := bundle(b, mem.New(), many(6000)).Objects
 	b.ReportAllocs()

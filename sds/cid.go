@@ -49,16 +49,29 @@ func ParseBytes(b []byte) (CID, error) {
 	return fromLibrary(c)
 }
 
+// prefix is what the binary form of every CID here has before the digest.
+func (c Codec) prefix() [4]byte {
+	return [4]byte{0x01, byte(c), multihash.SHA2_256, sha256.Size}
+}
+
 func fromLibrary(c cid.Cid) (CID, error) {
-	p := c.Prefix()
-	if p.Version != 1 || p.MhType != multihash.SHA2_256 || p.MhLength != sha256.Size ||
-		(p.Codec != uint64(Raw) && p.Codec != uint64(DagPB)) {
-		return CID{}, fmt.Errorf("CID %s: %w: want version 1, sha2-256, raw or dag-pb", c, ErrMalformed)
+	// The key string is the binary form without a copy.
+	binary := c.KeyString()
+	for _, codec := range [...]Codec{Raw, DagPB} {
+		prefix := codec.prefix()
+		if len(binary) == len(prefix)+sha256.Size && binary[:len(prefix)] == string(prefix[:]) {
+			out := CID{Codec: codec}
+			copy(out.Digest[:], binary[len(prefix):])
+			return out, nil
+		}
 	}
-	out := CID{Codec: Codec(p.Codec)}
-	hash := c.Hash()
-	copy(out.Digest[:], hash[len(hash)-sha256.Size:])
-	return out, nil
+	return CID{}, fmt.Errorf("CID %s: %w: want version 1, sha2-256, raw or dag-pb", c, ErrMalformed)
+}
+
+// library turns a CID into go-cid's.
+func (c CID) library() cid.Cid {
+	prefix := c.Codec.prefix()
+	return cid.NewCidV1(uint64(c.Codec), append(prefix[2:], c.Digest[:]...))
 }
 
 // Defined tells a CID from the zero value.
@@ -66,7 +79,8 @@ func (c CID) Defined() bool { return c.Codec != 0 }
 
 // Bytes is the binary form: version, codec, multihash; 36 bytes.
 func (c CID) Bytes() []byte {
-	return append([]byte{0x01, byte(c.Codec), 0x12, sha256.Size}, c.Digest[:]...)
+	prefix := c.Codec.prefix()
+	return append(prefix[:], c.Digest[:]...)
 }
 
 // String is the text in base32, as Kubo prints it; empty for the zero CID.
@@ -74,7 +88,7 @@ func (c CID) String() string {
 	if !c.Defined() {
 		return ""
 	}
-	return cid.MustParse(c.Bytes()).String()
+	return c.library().String()
 }
 
 // MarshalText makes a CID a string in JSON.

@@ -44,7 +44,8 @@ type node struct {
 	links []link
 	// prefix is how many characters of a HAMT's link names are its slot.
 	prefix int
-	dag    *merkledag.ProtoNode
+	// shard is what boxo's HAMT wants to see; nil for all others.
+	shard *merkledag.ProtoNode
 }
 
 // A link leads from a node down.
@@ -77,7 +78,7 @@ func parseNode(block []byte) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{dag: dag}
+	n := &node{}
 	links := dag.Links()
 	n.links = make([]link, len(links))
 	for i, l := range links {
@@ -97,7 +98,7 @@ func parseNode(block []byte) (*node, error) {
 		n.kind = dirNode
 		return n, n.checkNames()
 	case unixfs.THAMTShard:
-		n.kind = hamtNode
+		n.kind, n.shard = hamtNode, dag
 		return n, n.checkHAMT(inside)
 	default:
 		return nil, fmt.Errorf("neither file nor directory but %s", inside.Type())

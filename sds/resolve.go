@@ -75,7 +75,7 @@ func child(ctx context.Context, g Getter, dir CID, name string) (CID, error) {
 			}
 		}
 	case hamtNode:
-		shard, err := hamt.NewHamtFromDag(&shardGetter{getter: g}, n.dag)
+		shard, err := hamt.NewHamtFromDag(&shardGetter{getter: g}, n.shard)
 		if err != nil {
 			return CID{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
@@ -122,5 +122,5 @@ func (s *shardGetter) Get(ctx context.Context, at cid.Cid) (ipld.Node, error) {
 	if n.kind != hamtNode {
 		return nil, fmt.Errorf("%s: %w: no shard inside a sharded directory", name, ErrMalformed)
 	}
-	return n.dag, nil
+	return n.shard, nil
 }

@@ -71,7 +71,8 @@ type Store interface {
 	// Put keeps a block that its caller has verified; only Receive calls it. It
 	// returns when the block survives a crash, as far as the store promises
 	// that at all. Putting a block again is harmless; putting a cached block as
-	// pinned pins it, never the other way round.
+	// pinned pins it, never the other way round. The bytes are the store's from
+	// then on, to keep as they are.
 	Put(ctx context.Context, cid CID, block []byte, class Class) error
 
 	// Has tells whether Get would find the block, without reading it.

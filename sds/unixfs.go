@@ -18,15 +18,6 @@ const Profile = "unixfs-v1-2025"
 // profile is boxo's table of the same; a function, as boxo's is a variable.
 func profile() unixfsio.UnixFSProfile { return unixfsio.UnixFS_v1_2025 }
 
-// library turns a CID into boxo's.
-func (c CID) library() cid.Cid {
-	_, out, err := cid.CidFromBytes(c.Bytes())
-	if err != nil {
-		panic("sds: own CID does not parse: " + err.Error())
-	}
-	return out
-}
-
 // A stub stands in boxo's builders for a block that is already with the sink:
 // they only ask for its name and the size below it. The methods it does not
 // have are those of a nil node, and never called.

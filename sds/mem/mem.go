@@ -3,7 +3,6 @@
 package mem
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -49,7 +48,7 @@ func (s *Store) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
 	return b.bytes, nil
 }
 
-// Put keeps a block as long as the process lives. It takes a copy.
+// Put keeps a block as long as the process lives.
 func (s *Store) Put(ctx context.Context, cid sds.CID, content []byte, class sds.Class) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("put %s: %w", cid, err)
@@ -64,11 +63,7 @@ func (s *Store) Put(ctx context.Context, cid sds.CID, content []byte, class sds.
 		s.blocks[cid] = b
 		return nil
 	}
-	kept := bytes.Clone(content)
-	if kept == nil {
-		kept = []byte{}
-	}
-	s.blocks[cid] = block{bytes: kept, class: class, stored: time.Now().Truncate(time.Second)}
+	s.blocks[cid] = block{bytes: content, class: class, stored: time.Now().Truncate(time.Second)}
 	return nil
 }
 
