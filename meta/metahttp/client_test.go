@@ -256,21 +256,49 @@ func TestHandlerRefusesUnsignedAndChangedRequests(t *testing.T) {
 
 func TestHandlerBoundsABody(t *testing.T) {
 	t.Parallel()
-	_, url := serve(t)
-	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url+rpc.NodesReportProcedure, io.LimitReader(zeros{}, MaxRequest+1))
-	r.Header.Set("Content-Type", "application/proto")
-	r.Header.Set("Content-Digest", nodeauth.FormatDigest([32]byte{}))
-	if err := nodeauth.NewSigner(testKey("edge1")).Sign(r); err != nil {
-		t.Fatal(err)
+	f, url := serve(t)
+	for path, test := range map[string]struct {
+		caller string
+		limit  int64
+	}{
+		rpc.NodesReportProcedure:   {"edge1", MaxRequest},
+		rpc.IndexResolveProcedure:  {"router", 2 << 20},
+		rpc.OperatorAdmitProcedure: {"stranger", 64 << 10},
+	} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, io.LimitReader(zeros{}, test.limit+1))
+		r.Header.Set("Content-Type", "application/proto")
+		r.Header.Set("Content-Digest", nodeauth.FormatDigest([32]byte{}))
+		if err := nodeauth.NewSigner(testKey(test.caller)).Sign(r); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			continue // the server hung up, which is as good
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusTooManyRequests { // resource_exhausted
+			t.Errorf("%s with a body beyond its limit: %s", path, answer.Status)
+		}
 	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return // the server hung up, which is as good
+	if f.last() != nil {
+		t.Errorf("reached the meta node: %v", f.last())
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode < 400 {
-		t.Errorf("a body beyond the limit: %s", answer.Status)
+}
+
+func TestCallsOverHTTP2(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	server := httptest.NewUnstartedServer(NewHandler(HandlerConfig{Meta: f, WhoIs: whoIs}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	client := NewClient(ClientConfig{URLs: []string{server.URL}, Signer: nodeauth.NewSigner(testKey("edge1")), HTTP: server.Client()})
+	for range 3 {
+		if _, err := client.Beat(t.Context(), 1, testBeat()); err != nil {
+			t.Fatal(err)
+		}
 	}
+	equal(t, []any{"Beat", meta.EdgeID(1), testBeat()}, f.last())
 }
 
 type zeros struct{}

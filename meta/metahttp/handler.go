@@ -97,11 +97,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = h.refuse.Write(w, r, err) // nobody is left to tell
 		return
 	}
-	limit := callTimeout
+	timeout := callTimeout
 	if r.URL.Path == rpc.DirectoryNetworkProcedure {
-		limit += MaxWait
+		timeout += MaxWait
 	}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callerKey{}, c), limit)
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callerKey{}, c), timeout)
 	defer cancel()
 	h.mux.ServeHTTP(w, r.WithContext(ctx))
 }
@@ -109,18 +109,32 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // readBody takes the body in before anything is done with it: only at its end
 // is it known to be the one that was signed.
 func readBody(w http.ResponseWriter, r *http.Request) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequest))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(callTimeout)) // where it is not supported the server's own holds
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit(r.URL.Path)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
+		_ = control.SetReadDeadline(time.Time{})
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		return nil
 	case errors.Is(err, nodeauth.ErrDigest):
 		return connect.NewError(connect.CodeUnauthenticated, nodeauth.ErrDigest)
 	case errors.As(err, &tooLarge):
-		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("a call has at most %d bytes", tooLarge.Limit))
+		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("this call has at most %d bytes", tooLarge.Limit))
 	}
 	return connect.NewError(connect.CodeCanceled, errors.New("the body ended early"))
+}
+
+// limit bounds the body of a call, most of all of one that strangers may make.
+func limit(procedure string) int64 {
+	switch procedure {
+	case rpc.NodesBeatProcedure, rpc.NodesReportProcedure:
+		return MaxRequest
+	case rpc.OperatorAdmitProcedure:
+		return 64 << 10
+	}
+	return 2 << 20
 }
 
 // admit checks signature and role.
