@@ -51,6 +51,11 @@ func (b *bundle) publish(ctx context.Context) (*Result, error) {
 		size += f.Size
 	}
 	u := b.upload()
+	unlockName, err := b.origin.names.lock(ctx, string(name))
+	if err != nil {
+		return nil, err
+	}
+	defer unlockName()
 	record, err := b.origin.publish(ctx, b.info.Key, meta.Publication{Name: name, Kind: meta.Bundle, Root: manifest.Root, Manifest: cid,
 		Size: size, Objects: int64(len(files)), Replicas: u.Replicas, Upload: u.ID, Durable: durable})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
@@ -137,7 +136,7 @@ func (o *Origin) deleteFile(w http.ResponseWriter, r *http.Request, path string)
 	if err != nil {
 		return err
 	}
-	removal := meta.Removal{Name: name, Now: now, Time: o.config.Now().UTC().Truncate(time.Second)}
+	removal := meta.Removal{Name: name, Now: now, Time: o.stamp()}
 	removal.Sign(owner, chain)
 	if err := o.config.Meta.Remove(r.Context(), removal); err != nil {
 		return err
@@ -168,11 +167,16 @@ func (o *Origin) moveFile(w http.ResponseWriter, r *http.Request, path string) e
 	if from.Namespace() != to.Namespace() {
 		return httperr.New(http.StatusBadRequest, "move-to", "a name moves inside its namespace, because each namespace has an owner key of its own")
 	}
+	unlock, err := o.names.lock(r.Context(), string(from))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	owner, chain, err := o.signer(r.Context(), from)
 	if err != nil {
 		return err
 	}
-	rename := meta.Rename{From: from, To: to, Time: o.config.Now().UTC().Truncate(time.Second)}
+	rename := meta.Rename{From: from, To: to, Time: o.stamp()}
 	rename.Sign(owner, chain)
 	record, err := o.config.Meta.Rename(r.Context(), rename)
 	if err != nil {

@@ -135,6 +135,9 @@ type Origin struct {
 	bundles  *bundles
 	lock     *os.File
 
+	stampMu sync.Mutex // guards stamped
+	stamped time.Time
+
 	ctx    context.Context // ends with Close; what goes on after its request
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/meta"
@@ -18,6 +19,19 @@ func (o *Origin) owner(namespace string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("owner of namespace %s: %w", namespace, err)
 	}
 	return key, nil
+}
+
+// stamp is the time for the next order that an owner signs. No two are the
+// same: a meta node takes orders about a name in the order of their times.
+func (o *Origin) stamp() time.Time {
+	o.stampMu.Lock()
+	defer o.stampMu.Unlock()
+	now := o.config.Now().UTC()
+	if !now.After(o.stamped) {
+		now = o.stamped.Add(1)
+	}
+	o.stamped = now
+	return now
 }
 
 // signer is what an owner signs with: his key, for one network.

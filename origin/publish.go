@@ -48,7 +48,7 @@ func (o *Origin) publish(ctx context.Context, key string, p meta.Publication) (m
 	if err != nil {
 		return meta.Record{}, err
 	}
-	p.Time = o.config.Now().UTC().Truncate(time.Second)
+	p.Time = o.stamp()
 	p.Sign(owner, chain)
 	for attempt := range publishAttempts {
 		if attempt > 0 {

@@ -34,7 +34,8 @@ type Meta struct {
 	revoked  []meta.Name
 	names    map[meta.Name]meta.Record
 	deleted  map[meta.Name]bool
-	owners   map[string]string // namespace to key
+	owners   map[string]string       // namespace to key
+	signed   map[meta.Name]time.Time // when the newest order about a name was signed
 	height   uint64
 }
 
@@ -143,6 +144,9 @@ func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 	if old, ok := m.names[p.Name]; ok && old.Root == p.Root && old.Manifest == p.Manifest {
 		return old, nil
 	}
+	if err := m.later(p.Name, p.Time); err != nil {
+		return meta.Record{}, err
+	}
 	m.height++
 	record := meta.Record{Name: p.Name, Kind: p.Kind, Root: p.Root, Manifest: p.Manifest, Size: p.Size, Objects: p.Objects,
 		Replicas: max(p.Replicas, len(p.Durable)), Height: m.height, Modified: time.Now().UTC().Truncate(time.Second)}
@@ -164,6 +168,16 @@ func (m *Meta) mayOwn(name meta.Name, key ed25519.PublicKey) error {
 	return nil
 }
 
+// later refuses an order that was signed before another that took effect; mu is
+// held.
+func (m *Meta) later(name meta.Name, signed time.Time) error {
+	if !signed.After(m.signed[name]) {
+		return fmt.Errorf("%w: %s changed after this was signed", meta.ErrConflict, name)
+	}
+	m.signed[name] = signed
+	return nil
+}
+
 // Rename implements meta.Publisher.
 func (m *Meta) Rename(_ context.Context, r meta.Rename) (meta.Record, error) {
 	if err := r.Verify(ChainID); err != nil {
@@ -180,6 +194,9 @@ func (m *Meta) Rename(_ context.Context, r meta.Rename) (meta.Record, error) {
 	}
 	if _, taken := m.names[r.To]; taken {
 		return record, meta.ErrConflict
+	}
+	if err := m.later(r.From, r.Time); err != nil {
+		return record, err
 	}
 	record.Name = r.To
 	delete(m.names, r.From)
@@ -202,6 +219,9 @@ func (m *Meta) Remove(_ context.Context, r meta.Removal) error {
 	}
 	if _, ok := m.names[r.Name]; !ok {
 		return meta.ErrNotFound
+	}
+	if err := m.later(r.Name, r.Time); err != nil {
+		return err
 	}
 	delete(m.names, r.Name)
 	m.deleted[r.Name] = true
