@@ -107,8 +107,10 @@ type holders struct {
 
 func (m *maker) holders(item *Item) (h holders) {
 	version := item.Version()
+	said := false // somebody said that he has it, reachable or not
 	for _, c := range m.Copies(version) {
 		state := m.state(c.Edge)
+		said = said || c.State == meta.Complete
 		switch {
 		case c.State == meta.Partial && state == meta.Live:
 			h.partial = append(h.partial, c.Edge)
@@ -127,6 +129,9 @@ func (m *maker) holders(item *Item) (h holders) {
 				h.underway = append(h.underway, id)
 			}
 		}
+	}
+	if age := m.Now.Sub(item.Record.Modified); age >= durableLease || (said && age >= durableFor) {
+		return h
 	}
 	for _, id := range item.Durable {
 		if m.state(id) == meta.Live && !slices.Contains(h.counted, id) && !slices.Contains(h.durable, id) {

@@ -125,6 +125,19 @@ func TestMake(t *testing.T) {
 				s.Items = each(i)
 			},
 			targets: []meta.EdgeID{1, 2, 3}, kinds: []meta.WorkKind{meta.Check, meta.Check, meta.Replicate}, sources: []meta.EdgeID{1, 2}},
+		{name: "published long ago, and its edges dropped it since", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{4: C},
+			change: func(s *repair.Snapshot) {
+				i := item(1)
+				i.Durable = []meta.EdgeID{1, 2}
+				s.Items, s.Now = each(i), i.Record.Modified.Add(time.Hour)
+			}, lost: 1},
+		{name: "published long ago, and nobody ever said that he has it", states: [5]meta.EdgeState{L, L, D, D, D}, held: held{1: P},
+			change: func(s *repair.Snapshot) {
+				i := item(1)
+				i.Durable = []meta.EdgeID{1, 2}
+				s.Items, s.Now = each(i), i.Record.Modified.Add(time.Hour)
+			},
+			targets: []meta.EdgeID{1, 2}, kinds: []meta.WorkKind{meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2}},
 		{name: "more edges are wanted than exist", states: [5]meta.EdgeState{L, L, D, D, D}, held: held{1: C, 2: C},
 			change: func(s *repair.Snapshot) { s.Heat = func(meta.UnitKey) int { return 20 } }},
 		{name: "no view yet", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C},

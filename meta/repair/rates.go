@@ -21,7 +21,7 @@ type books struct {
 func (s *Scheduler) books() *books {
 	b := &books{s: s, in: map[meta.EdgeID]int64{}, out: map[meta.EdgeID]int64{}, queued: map[meta.EdgeID]int{}, ahead: map[meta.EdgeID]int64{}, behind: map[meta.EdgeID]int64{}}
 	for _, t := range s.tasks {
-		if t.work.Rate > 0 {
+		if t.source != 0 {
 			b.in[t.edge] += t.work.Rate
 			b.out[t.source] += t.work.Rate
 			b.ahead[t.edge] += t.size
@@ -91,7 +91,9 @@ func (s *Scheduler) begin(b *books, n Need, target Target, now time.Time) bool {
 	if len(s.byEdge[target.Edge]) >= maxTasks {
 		return false
 	}
+	// A check is not booked: it seldom moves anything.
 	rate := b.quarter(target.Edge)
+	t.work.Rate = rate
 	if target.Kind == meta.Replicate {
 		if t.source, rate = b.book(target.Edge, n.Sources); rate == 0 {
 			return false
@@ -102,7 +104,7 @@ func (s *Scheduler) begin(b *books, n Need, target Target, now time.Time) bool {
 	}
 	t.work.Sources = s.best(n.Sources, t.source, target.Edge)
 	t.size, t.expected = n.Item.Size(), takes(n.Item.Size(), rate)
-	if t.work.Rate > 0 {
+	if t.source != 0 {
 		b.ahead[t.edge] += t.size
 		b.behind[t.source] += t.size
 	}

@@ -43,8 +43,11 @@ type Item struct {
 	Unit   meta.UnitKey
 	Shard  int
 	Record meta.Record
-	// Durable are edges known to have every block, though they may not have
-	// said so in their inventory yet: those of the publication.
+	// Durable are the edges of the publication: they have every block, though
+	// they may not have said so in their inventory yet. They are asked to check
+	// and say so. Believed for durableFor after Record.Modified, and as long as
+	// nobody says that he has it for durableLease; later they may have dropped
+	// it again.
 	Durable []meta.EdgeID
 }
 
@@ -101,6 +104,8 @@ type Snapshot struct {
 
 	// Filled in by the Scheduler:
 
+	// Now is the time of the snapshot.
+	Now time.Time
 	// Waiting is why nothing may be copied yet, however calm it is.
 	Waiting string
 	// Underway are edges that were given a version already.
@@ -153,4 +158,10 @@ const (
 	maxSources = 4
 	// maxListed entries of status.
 	maxListed = 1000
+
+	// claimPatience is how long a holding may come after the word that it is
+	// done.
+	claimPatience = 15 * time.Second
+
+	durableFor, durableLease = 10 * time.Minute, 24 * time.Hour
 )

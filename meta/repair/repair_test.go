@@ -240,6 +240,21 @@ func TestRetriesElsewhereAndLater(t *testing.T) {
 	w.wantReplicas(3)
 }
 
+func TestAHoldingMayComeABeatAfterTheWord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 5, 20, 1<<20)
+	for _, e := range w.edges {
+		e.late = true
+	}
+	held := len(w.edges[1].holdings)
+	w.kill(1)
+	w.run(60)
+	w.wantReplicas(3)
+	if w.copied != held {
+		t.Errorf("%d copies of %d units", w.copied, held)
+	}
+}
+
 func TestMostEndangeredFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 7, 60, 60<<20)

@@ -43,6 +43,9 @@ type task struct {
 	deadline     time.Time
 	live, wanted int
 	verifies     bool // for a surplus, beyond what a need asks
+	// claimed is when the edge said done without holding the unit; the change
+	// may come with its next beat.
+	claimed time.Time
 }
 
 func (t *task) version() inventory.Version {
@@ -84,7 +87,7 @@ func (s *Scheduler) Tick(snapshot Snapshot) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.copies = plan, snapshot.Copies
+	s.last = plan
 	for _, t := range s.tasks {
 		v := t.version()
 		calledOff := plan.Enough[v] && t.work.Kind == meta.Replicate
@@ -101,8 +104,9 @@ func (s *Scheduler) Tick(snapshot Snapshot) {
 func (s *Scheduler) prepare(snapshot *Snapshot, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.copies = snapshot.Copies
 	clear(s.edges)
-	snapshot.Waiting = ""
+	snapshot.Waiting, snapshot.Now = "", now
 	for _, e := range snapshot.Edges {
 		s.edges[e.ID] = e
 		if e.Synced || e.State != meta.Live {
@@ -127,6 +131,8 @@ func (s *Scheduler) prepare(snapshot *Snapshot, now time.Time) {
 		switch {
 		case !known || state == meta.Down || (state == meta.Draining && t.work.Kind == meta.Replicate):
 			s.forget(t)
+		case !t.claimed.IsZero():
+			s.finish(t, now)
 		case !now.Before(t.deadline):
 			s.fail(t, "no answer in time", now)
 		}
@@ -167,9 +173,10 @@ func (s *Scheduler) Work(edge meta.EdgeID, limit int) []meta.Work {
 	return out[:min(len(out), limit)]
 }
 
-// Finished takes what an edge says of its work. The inventory must know the
-// same beat's changes already: work that says done without the holding to show
-// for it has failed. Numbers of others' work are ignored.
+// Finished takes what an edge says of its work. The inventory should know the
+// same beat's changes already: work that is said to be done without the holding
+// to show for it is believed when that comes, and has failed when it does not
+// come soon. Numbers of others' work are ignored.
 func (s *Scheduler) Finished(edge meta.EdgeID, done []uint64, failed map[uint64]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +196,12 @@ func (s *Scheduler) Finished(edge meta.EdgeID, done []uint64, failed map[uint64]
 // finish believes a task that is done. The caller holds mu.
 func (s *Scheduler) finish(t *task, now time.Time) {
 	if t.work.Kind != meta.Drop && !s.complete(t.version(), t.edge) {
-		s.fail(t, "said done, but does not hold the unit completely", now)
+		if t.claimed.IsZero() {
+			t.claimed = now
+		}
+		if now.Sub(t.claimed) >= claimPatience {
+			s.fail(t, "said done, but does not hold the unit completely", now)
+		}
 		return
 	}
 	delete(s.tries, try{t.version(), t.edge})

@@ -101,7 +101,8 @@ func (s *Scheduler) ask(extra Extra, edge meta.EdgeID, kind meta.WorkKind, now t
 	t.work = meta.Work{Kind: kind, Unit: extra.Item.Unit, Shard: extra.Item.Shard, Record: extra.Item.Record}
 	if kind == meta.Check {
 		t.work.Sources = s.best(append(append([]meta.EdgeID{}, extra.Keep...), extra.Drop...), 0, edge)
-		t.expected = takes(extra.Item.Size(), s.books().quarter(edge))
+		t.work.Rate = s.books().quarter(edge)
+		t.expected = takes(extra.Item.Size(), t.work.Rate)
 	}
 	s.give(t, now)
 }

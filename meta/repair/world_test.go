@@ -47,9 +47,11 @@ type simEdge struct {
 	boot       byte
 	fails      bool
 	lies       bool // says done without doing
+	late       bool // says what changed a beat after what is done
 	holdings   map[inventory.Version]meta.Holding
 	digest     inventory.Digest
 	changes    []meta.Holding
+	before     []meta.Holding
 	running    map[uint64]*transfer
 	seen       map[uint64]bool
 	done       []uint64
@@ -111,7 +113,7 @@ func (w *world) publish(n, replicas int, size int64) *repair.Item {
 	unit := meta.UnitKey(sha256.Sum256(fmt.Append(nil, "unit ", n)))
 	record := meta.Record{
 		Name: meta.Name(fmt.Sprint("test/", n)), Kind: meta.Bundle, Root: sds.Sum(sds.DagPB, unit[:]),
-		Size: size, Units: []meta.UnitKey{unit}, Replicas: replicas,
+		Size: size, Units: []meta.UnitKey{unit}, Replicas: replicas, Modified: w.now,
 	}
 	placed := place.Place(unit, w.view(), replicas).Edges
 	item := repair.Items(record, placed)[0]
@@ -163,7 +165,12 @@ func (w *world) beat(e *simEdge) {
 		return
 	}
 	ctx := context.Background()
-	if err := w.inventory.Apply(ctx, e.id, e.changes); err != nil {
+	changes := e.changes
+	e.changes = nil
+	if e.late {
+		changes, e.before = e.before, changes
+	}
+	if err := w.inventory.Apply(ctx, e.id, changes); err != nil {
 		w.Fatal(err)
 	}
 	if w.inventory.WantDigest(e.id, [8]byte{e.boot}, w.now) {
@@ -181,7 +188,7 @@ func (w *world) beat(e *simEdge) {
 	}
 	w.health.Beat(e.id, e.draining)
 	w.scheduler.Finished(e.id, e.done, e.failed)
-	e.changes, e.done, e.failed = nil, nil, map[uint64]string{}
+	e.done, e.failed = nil, map[uint64]string{}
 	current := map[uint64]bool{}
 	for _, work := range w.scheduler.Work(e.id, 64) {
 		current[work.Number] = true
