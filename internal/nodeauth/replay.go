@@ -34,7 +34,7 @@ type used struct {
 
 func (m *memory) use(key ed25519.PublicKey, nonce string, created, now time.Time, limit int) error {
 	if limit <= 0 {
-		limit = 1 << 20
+		limit = 1 << 22
 	}
 	id := [ed25519.PublicKeySize]byte(key)
 	m.mu.Lock()

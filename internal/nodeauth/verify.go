@@ -20,7 +20,8 @@ type Verifier struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// MaxNonces bounds how many requests are remembered within the window (20
-	// bytes each); 0 is a million. One key may take at most a quarter of it.
+	// bytes each); 0 is four million. One key may take at most a quarter: about
+	// 15,000 requests a second for as long as it likes.
 	MaxNonces int
 
 	nonces memory

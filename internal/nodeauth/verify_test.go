@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -300,6 +301,20 @@ func BenchmarkVerify(b *testing.B) {
 		b.StartTimer()
 		if _, err := v.Verify(r); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMemory is a million nonces within one window.
+func BenchmarkMemory(b *testing.B) {
+	key, now := make(ed25519.PublicKey, 32), time.Unix(1_800_000_000, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		var m memory
+		for i := range 1 << 20 {
+			if err := m.use(key, strconv.Itoa(i), now.Add(time.Duration(i%60)*time.Second), now, 0); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }
