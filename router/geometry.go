@@ -14,9 +14,7 @@ import (
 type geometry struct {
 	ids     []meta.EdgeID
 	vectors []vector
-	// mixed numbers, for rendezvous.
-	mixed []uint64
-	arcs  *arcs
+	arcs    *arcs
 	// cells remembers orders, one slot for all cells of the globe that hash to
 	// it. Built again a cell costs about what ranking itself does, so a
 	// collision is no harm and nothing needs to be evicted.
@@ -48,9 +46,9 @@ const perMs = 64
 const maxRanked = 1 << 16
 
 func newGeometry(edges []meta.Edge) *geometry {
-	g := &geometry{ids: make([]meta.EdgeID, len(edges)), vectors: make([]vector, len(edges)), mixed: make([]uint64, len(edges)), arcs: newArcs()}
+	g := &geometry{ids: make([]meta.EdgeID, len(edges)), vectors: make([]vector, len(edges)), arcs: newArcs()}
 	for i, e := range edges {
-		g.ids[i], g.vectors[i], g.mixed[i] = e.ID, vectorOf(e.Lat, e.Lon), mixed(e.ID)
+		g.ids[i], g.vectors[i] = e.ID, vectorOf(e.Lat, e.Lon)
 	}
 	slots := cellSlots
 	for slots > 16 && slots*len(edges) > cellMemory {
@@ -70,7 +68,8 @@ func (g *geometry) fits(edges []meta.Edge) bool {
 // around returns the cell of a place.
 func (g *geometry) around(lat, lon float64) *cell {
 	key := cellKey(lat, lon)
-	slot := &g.cells[mix(uint64(key))%uint64(len(g.cells))]
+	// Fibonacci hashing: neighbouring cells go to slots far apart.
+	slot := &g.cells[uint64(key*2654435769)*uint64(len(g.cells))>>32]
 	if c := slot.Load(); c != nil && c.key == key {
 		return c
 	}
@@ -127,11 +126,4 @@ func sortOrder(order []uint32) {
 		}
 		order, other = other, order
 	}
-}
-
-// mix spreads the bits of a number over all of it (SplitMix64's finaliser).
-func mix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/place"
 )
 
 const (
@@ -183,10 +184,10 @@ func (c *Choice) weigh(t *Table, q *Query) {
 
 // fill is the round trip from an edge to the holder nearest to it.
 func (c *Choice) fill(t *Table, i int32) float32 {
-	place := &t.geometry.vectors[i]
+	at := &t.geometry.vectors[i]
 	nearest := 4.0
 	for n := range c.holders {
-		nearest = min(nearest, place.chord2(c.places[n]))
+		nearest = min(nearest, at.chord2(c.places[n]))
 	}
 	return t.geometry.arcs.ms(nearest)
 }
@@ -203,19 +204,20 @@ func (c *Choice) group() {
 }
 
 // work takes the working set out of the group: the k edges that rendezvous
-// hashing puts first.
+// hashing puts first. It is the order by which units are placed, so holders in
+// the group tend to be among them.
 func (c *Choice) work(t *Table, q *Query) {
 	var spare float64
 	for _, w := range c.weighed[:c.Group] {
 		spare += float64(t.terms[w.index].spare)
 	}
 	k := min(workingSize(q.Bits, spare/float64(c.Group)), c.Group)
-	seed := unitSeed(&q.Unit)
+	scorer := place.NewScorer(q.Unit)
 	var scores [MostWorking]uint64
 	var firsts [MostWorking]int32
 	filled := 0
 	for _, w := range c.weighed[:c.Group] {
-		s := score(seed, t.geometry.mixed[w.index])
+		s := scorer.Score(t.geometry.ids[w.index])
 		if filled == k && s <= scores[k-1] {
 			continue
 		}
