@@ -111,6 +111,18 @@ func TestAFolderComesBackFromItsManifestAndFromItsTree(t *testing.T) {
 			if diff := cmp.Diff(m, derived); diff != "" {
 				t.Errorf("derived (-want +got):\n%s", diff)
 			}
+			for i := range derived.Objects {
+				if derived.Objects[i].CID.Codec != sds.Raw {
+					derived.Objects[i].SHA256 = [32]byte{}
+				}
+			}
+			outline, err := sds.Outline(t.Context(), contentless{store}, m.Root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(derived, outline); diff != "" {
+				t.Errorf("outlined (-want +got):\n%s", diff)
+			}
 			// A large directory takes milliseconds to parse; some of it will do.
 			left := 200
 			for path, size := range files {
@@ -254,6 +266,13 @@ func TestALooseObjectHasAManifestToo(t *testing.T) {
 		derived, err := sds.DeriveManifest(t.Context(), store, o.CID)
 		if err != nil {
 			t.Fatal(err)
+		}
+		outline, err := sds.Outline(t.Context(), store, o.CID)
+		if err != nil || outline.Objects[0].Size != size || outline.Objects[0].First != o.First {
+			t.Errorf("%d bytes: outlined as %+v, %v", size, outline, err)
+		}
+		if _, err := outline.Encode(t.Context(), discard); o.CID.Codec != sds.Raw && !errors.Is(err, sds.ErrMalformed) {
+			t.Errorf("%d bytes: encode an outline: got %v, want ErrMalformed", size, err)
 		}
 		derived.Objects[0].Type = "video/mp4" // A root has no name to tell by.
 		if diff := cmp.Diff(m, derived); diff != "" {

@@ -168,6 +168,9 @@ func FuzzNode(f *testing.F) {
 		if _, err := sds.DeriveManifest(t.Context(), g, root); err != nil {
 			known(t, "derive", err)
 		}
+		if _, err := sds.Outline(t.Context(), g, root); err != nil {
+			known(t, "outline", err)
+		}
 		file, err := sds.OpenFile(t.Context(), g, root)
 		if err != nil {
 			known(t, "open", err)

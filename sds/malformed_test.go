@@ -163,6 +163,9 @@ func TestMalformedTreesAreRefused(t *testing.T) {
 			}
 			g[root] = c.root
 			everyReader(t, g, root, sds.ErrMalformed, sds.ErrTooLarge)
+			if _, err := sds.Outline(t.Context(), g, root); err != nil && !errors.Is(err, sds.ErrMalformed) && !errors.Is(err, sds.ErrTooLarge) {
+				t.Errorf("outline: got %v", err)
+			}
 			// Walk meets every block once, so a cycle is no danger to it. Nor is
 			// what only a path or the slices show.
 			if err := sds.Walk(t.Context(), g, root, func(sds.CID, int64) error { return nil }); err != nil &&

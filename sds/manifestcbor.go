@@ -42,6 +42,9 @@ func (m *Manifest) marshal() ([]byte, error) {
 	for i, o := range m.Objects {
 		t := objectText{Path: o.Path, CID: o.CID.Bytes(), Size: uint64(o.Size), Type: o.Type}
 		if o.CID.Codec != Raw {
+			if !o.hasDigest() {
+				return nil, fmt.Errorf("object %.80q: %w: no digest", o.Path, ErrMalformed)
+			}
 			t.SHA256, t.First = o.SHA256[:], o.First.Bytes()
 		}
 		text.Objects[i] = t

@@ -62,6 +62,9 @@ func (o *Object) checkContent() error {
 	return nil
 }
 
+// hasDigest tells a described object from an outlined one.
+func (o *Object) hasDigest() bool { return o.SHA256 != [sha256.Size]byte{} }
+
 // complete fills what the other fields say already.
 func (o Object) complete() Object {
 	if o.Type == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stratos-mesh/stratos/sds"
@@ -70,18 +71,25 @@ func (p *pattern) Read(b []byte) (int, error) {
 
 func discard(context.Context, sds.CID, []byte) error { return nil }
 
-func TestImportMakesTheRootsThatOthersMake(t *testing.T) {
-	t.Parallel()
+// Not parallel: while it runs no other test allocates.
+func TestImportMakesTheRootsThatOthersMakeInLittleMemory(t *testing.T) {
 	for _, v := range readVectors(t).Files {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		built, err := sds.Import(t.Context(), &pattern{size: v.Size}, discard)
+		runtime.ReadMemStats(&after)
 		if err != nil {
 			t.Fatalf("%d bytes: %v", v.Size, err)
 		}
 		if got := built.Root.String(); got != v.Root {
 			t.Errorf("%d bytes: got root %s, want %s", v.Size, got, v.Root)
 		}
-		if built.Size != v.Size {
-			t.Errorf("got size %d, want %d", built.Size, v.Size)
+		if want := max(1, (v.Size+sds.SliceSize-1)/sds.SliceSize); built.Size != v.Size || int64(built.Slices) != want {
+			t.Errorf("got %d bytes in %d slices, want %d in %d", built.Size, built.Slices, v.Size, want)
+		}
+		// All that was ever allocated, freed or not.
+		if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(8<<20); got > limit {
+			t.Errorf("%d bytes: allocated %d bytes, want at most %d", v.Size, got, limit)
 		}
 	}
 }
