@@ -141,6 +141,12 @@ func (n *network) kill(names ...string) {
 // fetch is a plain client: it follows redirects and retries for patience.
 func (n *network) fetch(path string, patience time.Duration) []byte {
 	n.t.Helper()
+	return n.fetchFrom(path, "", patience)
+}
+
+// fetchFrom pretends to be at an address.
+func (n *network) fetchFrom(path, address string, patience time.Duration) []byte {
+	n.t.Helper()
 	var body []byte
 	eventually(n.t, patience, "fetch "+path, func() error {
 		ctx, cancel := context.WithTimeout(n.t.Context(), patience)
@@ -148,6 +154,9 @@ func (n *network) fetch(path string, patience time.Duration) []byte {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.Router+"/"+path, nil)
 		if err != nil {
 			return err
+		}
+		if address != "" {
+			req.Header.Set("X-Forwarded-For", address)
 		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {

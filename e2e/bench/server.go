@@ -115,7 +115,7 @@ func startServers(ctx context.Context, o options) (servers []*server, stop func(
 		return nil, stop, err
 	}
 	if wants(o, "memory") {
-		if err := runCaddy("memory", self, 0, "bench_memory "+www); err != nil {
+		if err := runCaddy("memory", self, 0, "bench_memory * "+www); err != nil {
 			return nil, stop, err
 		}
 	}

@@ -28,6 +28,9 @@ type Hooks struct {
 	// Admit registers nodes at a meta node and returns the edges' numbers in the
 	// order given (0 for other kinds).
 	Admit func(ctx context.Context, meta string, operator ed25519.PrivateKey, nodes []Node) ([]uint32, error)
+	// Settled returns when the meta node counts the edges as live and knows what
+	// room they have.
+	Settled func(ctx context.Context, meta string, operator ed25519.PrivateKey, edges int) error
 	// APIKey makes an API key with all rights in origin's key file.
 	APIKey func(keyFile string) (string, error)
 	// Progress is told each step in a few words.
@@ -79,6 +82,10 @@ func Up(ctx context.Context, program string, plan Plan, hooks Hooks) (_ *Network
 	if err := startAll(ctx, program, roles[1:]); err != nil {
 		return nil, err
 	}
+	hooks.Progress("waiting for the edges' first beats")
+	if err := hooks.Settled(ctx, n.Meta[0], operator, len(n.Edges)); err != nil {
+		return nil, err
+	}
 	for i := range n.Edges {
 		n.Edges[i].PID = n.edgeRole(i).PID()
 	}
@@ -125,7 +132,7 @@ func (n *Network) roles(dir string) []Role {
 	out := []Role{{Name: "meta-1", Dir: filepath.Join(dir, "meta-1"), Ready: n.Meta[0] + "/readyz"}}
 	out = append(out,
 		Role{Name: "router", Dir: filepath.Join(dir, "router"), Ready: n.Router + "/readyz"},
-		Role{Name: "origin", Dir: filepath.Join(dir, "origin"), Ready: n.Origin + "/readyz"})
+		Role{Name: "origin", Dir: filepath.Join(dir, "origin"), Ready: n.Origin + "/healthz"})
 	for i := range n.Edges {
 		out = append(out, n.edgeRole(i))
 	}

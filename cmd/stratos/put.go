@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stratos-mesh/stratos/origin"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// smallFile is sent by one plain PUT; a larger one by tus, which resumes.
+const smallFile = 8 << 20
+
+func (c *cli) put() *cobra.Command {
+	var mediaType string
+	cmd := &cobra.Command{
+		Use:   "put FILE|DIR|- NAME",
+		Short: "Publish a file or a folder",
+		Long: `Uploads a file (an object) or a folder (a bundle: one root for all of it) and
+publishes it under NAME, namespace/path. It returns when every slice is durable on
+its edges. An interrupted upload of a large file or a folder goes on where it
+stopped when the same command runs again. "-" reads standard input.`,
+		Example: `  stratos put film.mp4 films/film.mp4
+  stratos put ./site films/site
+  tar c . | stratos put - backups/today.tar --type application/x-tar`,
+		Args: exactly(2, "FILE or DIR, and NAME"),
+	}
+	cmd.Flags().StringVar(&mediaType, "type", "", "media type of a file (default: by its name)")
+	flags := c.addTarget(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		t, err := c.resolve(flags)
+		if err != nil {
+			return err
+		}
+		if t.origin == "" {
+			return usage("put needs an origin: give --origin")
+		}
+		began := time.Now()
+		r, err := c.publish(cmd.Context(), t, args[0], args[1], mediaType)
+		if err != nil {
+			return err
+		}
+		c.note("published %s in %s", size(r.Size), time.Since(began).Round(10*time.Millisecond))
+		return c.print(r, fmt.Sprintf("%s  %s", r.Root, r.Name))
+	}
+	return cmd
+}
+
+func (c *cli) publish(ctx context.Context, t *target, disk, name, mediaType string) (*origin.Result, error) {
+	if disk == "-" {
+		return c.putStream(ctx, t, name, mediaType)
+	}
+	info, err := os.Stat(disk)
+	if err != nil {
+		return nil, fail(exitNotFound, "", err)
+	}
+	if mediaType == "" {
+		mediaType = sds.MediaType(name)
+		if mediaType == "application/octet-stream" {
+			mediaType = sds.MediaType(disk)
+		}
+	}
+	switch {
+	case info.IsDir():
+		return c.putFolder(ctx, t, disk, name)
+	case !info.Mode().IsRegular():
+		return nil, usage("%s is neither a file nor a folder", disk)
+	case info.Size() <= smallFile:
+		return c.putSmall(ctx, t, disk, name, mediaType, info.Size())
+	}
+	p := c.progress("upload", info.Size())
+	defer p.done()
+	u := &tusUpload{c: c, t: t, disk: disk, metadata: map[string]string{"name": name, "filetype": mediaType}, progress: p}
+	location, err := u.send(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return uploadResult(ctx, t, location)
+}
+
+// uploadResult asks what a finished upload became; publishing may still run.
+func uploadResult(ctx context.Context, t *target, location string) (*origin.Result, error) {
+	for {
+		resp, err := t.call(ctx, http.MethodGet, strings.TrimRight(location, "/")+"/result", nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode == http.StatusOK {
+			var r origin.Result
+			return &r, decode(resp, &r)
+		}
+		resp.Body.Close()
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *cli) putSmall(ctx context.Context, t *target, disk, name, mediaType string, length int64) (*origin.Result, error) {
+	f, err := os.Open(disk)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var r origin.Result
+	return &r, t.callJSON(ctx, http.MethodPut, t.origin+"/v1/files/"+escape(name), io.NewSectionReader(f, 0, length),
+		http.Header{"Content-Type": {mediaType}, "Content-Length": {strconv.FormatInt(length, 10)}}, &r)
+}
+
+func (c *cli) putStream(ctx context.Context, t *target, name, mediaType string) (*origin.Result, error) {
+	if mediaType == "" {
+		mediaType = sds.MediaType(name)
+	}
+	p := c.progress("upload", -1)
+	defer p.done()
+	var r origin.Result
+	return &r, t.callJSON(ctx, http.MethodPut, t.origin+"/v1/files/"+escape(name), &countingReader{r: c.in, count: p.add},
+		http.Header{"Content-Type": {mediaType}}, &r)
+}
