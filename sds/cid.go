@@ -12,9 +12,9 @@ import (
 type Codec uint8
 
 const (
-	// Raw bytes: a slice.
+	// Raw is the codec of plain bytes: a slice.
 	Raw Codec = 0x55
-	// DagPB: a node of a UnixFS file or directory.
+	// DagPB is the codec of a node of a UnixFS file or directory.
 	DagPB Codec = 0x70
 )
 
