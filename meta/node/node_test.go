@@ -13,6 +13,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/node"
+	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/sds"
 )
 
@@ -22,6 +23,8 @@ func key(seed string) ed25519.PrivateKey {
 	h := sha256.Sum256([]byte(seed))
 	return ed25519.NewKeyFromSeed(h[:])
 }
+
+func public(seed string) ed25519.PublicKey { return key(seed).Public().(ed25519.PublicKey) }
 
 func cid(text string) sds.CID { return sds.Sum(sds.Raw, []byte(text)) }
 
@@ -168,4 +171,8 @@ func TestANameIsPublishedFoundAndThereAfterARestart(t *testing.T) {
 	if kind, id, known := n.WhoIs(edgeKey(2)); kind != meta.EdgeNode || id != 2 || !known {
 		t.Errorf("edge 2 is %d, %d, %v", kind, id, known)
 	}
+}
+
+func ticketRequest(root string) meta.TicketRequest {
+	return meta.TicketRequest{Class: receipt.ClassB, Root: cid(root), Working: []meta.EdgeID{1, 2}, MaxBytes: 1 << 20}
 }
