@@ -30,9 +30,15 @@ func Sum(codec Codec, block []byte) CID {
 	return CID{Codec: codec, Digest: sha256.Sum256(block)}
 }
 
+// maxCIDText is 36 bytes in base 2, the longest multibase, and its prefix.
+const maxCIDText = 36*8 + 1
+
 // Parse reads the text of a CID in any multibase, as people and other tools
 // write it. Other versions, hashes and codecs than ours are ErrMalformed.
 func Parse(text string) (CID, error) {
+	if len(text) > maxCIDText {
+		return CID{}, fmt.Errorf("CID of %d characters: %w: at most %d", len(text), ErrMalformed, maxCIDText)
+	}
 	c, err := cid.Decode(text)
 	if err != nil {
 		return CID{}, fmt.Errorf("CID %.80q: %w: %w", text, ErrMalformed, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,15 @@ func dirData() []byte { return varintField(nil, 1, 1) }
 func shardData(field []byte, hash, fanout uint64) []byte {
 	data := bytesField(varintField(nil, 1, 5), 2, field)
 	return varintField(varintField(data, 5, hash), 6, fanout)
+}
+
+// manyHangs are n entries in order.
+func manyHangs(n int, cid sds.CID) []hang {
+	out := make([]hang, n)
+	for i := range out {
+		out[i] = hang{name: fmt.Sprintf("%06d", i), cid: cid}
+	}
+	return out
 }
 
 // everyReader runs all that reads trees over one root, and wants each to fail
@@ -153,7 +163,9 @@ func TestMalformedTreesAreRefused(t *testing.T) {
 			root: dagPB(shardData([]byte{1}, 0x22, 256), hang{name: "00", cid: node}),
 			more: liar{node: dagPB(shardData([]byte{1}, 0x22, 8), hang{name: "0a", cid: slice})},
 		},
-		"a name in two slots": {root: dagPB(shardData([]byte{3}, 0x22, 256), hang{name: "00a", cid: slice}, hang{name: "01a", cid: slice})},
+		"more links than there can be":       {root: dagPB(dirData(), manyHangs(16<<10+1, slice)...)},
+		"very many links to next to nothing": {root: append(bytes.Repeat([]byte("\x12\x06\x0a\x04\x01\x55\x00\x00"), 200_000), dagPB(dirData())...)},
+		"a name in two slots":                {root: dagPB(shardData([]byte{3}, 0x22, 256), hang{name: "00a", cid: slice}, hang{name: "01a", cid: slice})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -233,5 +245,19 @@ func TestResolveTellsWhatIsMissing(t *testing.T) {
 	}
 	if _, err := sds.Resolve(t.Context(), store, sds.Sum(sds.Raw, []byte("?")), ""); !errors.Is(err, sds.ErrNotFound) {
 		t.Errorf("a missing root: got %v, want ErrNotFound", err)
+	}
+}
+
+func TestABlockOfManyLinksTakesLittleMemory(t *testing.T) {
+	block := append(bytes.Repeat([]byte("\x12\x06\x0a\x04\x01\x55\x00\x00"), 250_000), dagPB(dirData())...)
+	root := named(sds.DagPB, "root")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := sds.OpenFile(t.Context(), liar{root: block}, root); !errors.Is(err, sds.ErrMalformed) {
+		t.Errorf("got %v, want ErrMalformed", err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("allocated %d bytes for it", got)
 	}
 }

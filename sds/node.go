@@ -10,11 +10,17 @@ import (
 	"github.com/ipfs/boxo/ipld/unixfs"
 	"github.com/ipfs/boxo/ipld/unixfs/hamt"
 	"github.com/multiformats/go-multihash"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Bounds on trees that others made. A block is at most MaxBlockSize, which
 // bounds the links of one node.
 const (
+	// maxLinks of a node. A directory of one node has less than 7,000 by the
+	// profile, a HAMT at most maxFanout, a file 1,024; other tools go to 8,192. A
+	// block has room for 30 times as many that are no links of ours, and each
+	// takes some 300 bytes of memory when decoded.
+	maxLinks = 16 << 10
 	// maxFileDepth is more than a tree of width 2 over 2^51 slices needs.
 	maxFileDepth = 48
 	// maxFanout is the widest HAMT that boxo takes.
@@ -70,6 +76,9 @@ func decodeNode(block []byte) (*node, error) {
 }
 
 func parseNode(block []byte) (*node, error) {
+	if err := countLinks(block); err != nil {
+		return nil, err
+	}
 	dag, err := merkledag.DecodeProtobuf(block)
 	if err != nil {
 		return nil, err
@@ -104,6 +113,29 @@ func parseNode(block []byte) (*node, error) {
 		return nil, fmt.Errorf("neither file nor directory but %s", inside.Type())
 	}
 }
+
+// countLinks goes over the fields of a dag-pb block before anything is made of
+// them.
+func countLinks(block []byte) error {
+	links := 0
+	for rest := block; len(rest) > 0; {
+		number, _, length := protowire.ConsumeField(rest)
+		if length < 0 {
+			return protowire.ParseError(length)
+		}
+		rest = rest[length:]
+		if number != linksField {
+			continue
+		}
+		if links++; links > maxLinks {
+			return fmt.Errorf("more than %d links", maxLinks)
+		}
+	}
+	return nil
+}
+
+// linksField is the number of PBNode.Links.
+const linksField = 2
 
 // checkFile sees to it that the sizes of the children are above zero and add up
 // to the size of the file. So a tree that lies about sizes cannot make more
