@@ -27,6 +27,8 @@ type Edge struct {
 	Store *mem.Store
 	// Writes counts the blocks that this edge was asked to store.
 	Writes atomic.Int64
+	// Backward counts those that it was to forward to an edge of a lower number.
+	Backward atomic.Int64
 
 	net     *Net
 	server  *httptest.Server
@@ -156,6 +158,9 @@ func (e *Edge) forward(r *http.Request, block []byte) []meta.EdgeID {
 	id, err := strconv.ParseUint(first, 10, 32)
 	if err != nil {
 		return nil
+	}
+	if meta.EdgeID(id) < e.ID {
+		e.Backward.Add(1)
 	}
 	next, err := http.NewRequestWithContext(r.Context(), http.MethodPut, e.net.Edge(meta.EdgeID(id)).URL()+r.URL.Path, bytes.NewReader(block))
 	if err != nil {

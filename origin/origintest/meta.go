@@ -23,6 +23,8 @@ type Meta struct {
 	// Replicas of a grant that does not say, and how long grants last.
 	Replicas  int
 	GrantLife time.Duration
+	// Reverse makes grants name their edges from the highest number down.
+	Reverse bool
 
 	mu       sync.Mutex // guards following
 	failing  error      // for so many calls of Begin
@@ -101,6 +103,9 @@ func (m *Meta) Begin(_ context.Context, u meta.Upload) (meta.Grant, error) {
 		if len(g.Edges) < wanted && !slices.Contains(u.Dead, e.ID) {
 			g.Edges = append(g.Edges, e.ID)
 		}
+	}
+	if m.Reverse {
+		slices.Reverse(g.Edges)
 	}
 	if len(g.Edges) == 0 {
 		return g, meta.ErrNoEdges

@@ -94,6 +94,22 @@ func TestBlocksComeToAllEdgesOfTheGrant(t *testing.T) {
 	}
 }
 
+func TestEdgesForwardInOneOrderWhateverTheGrantSays(t *testing.T) {
+	t.Parallel()
+	net := origintest.Start(t, 5)
+	net.Meta.Reverse = true
+	net.Edge(2).StopAfter(3)
+	w, _ := writer(net, nil)
+	if _, _, err := store(t.Context(), w, 10, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range net.Edges {
+		if n := e.Backward.Load(); n != 0 {
+			t.Errorf("edge %d was to forward %d blocks to a lower number: two such uploads can wait for each other", e.ID, n)
+		}
+	}
+}
+
 func TestFailingEdgesAreReplacedAndTheirReplacementsFilled(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -181,5 +181,8 @@ func (s *Session) renew(ctx context.Context, version int) error {
 	if version != s.version {
 		return nil
 	}
+	// It may be used up: slices that were sent and then thrown away count at the
+	// edges, and here nobody knows of them after a restart.
+	s.request.MaxBytes = max(s.request.MaxBytes, 2*s.grant.MaxBytes)
 	return s.begin(ctx)
 }

@@ -45,7 +45,11 @@ func (s *Session) deliver(ctx context.Context, cid sds.CID, block []byte, have [
 			}
 			continue
 		}
-		missing := without(grant.Edges, done)
+		// In order of number, whatever the grant's: an edge holds one of its places
+		// for writes while it forwards, so if some blocks went from A to B and others
+		// from B to A, each could wait for the other's places until both give up.
+		// 400 small objects, 100 at a time, took 33 s that way, and 3 s this way.
+		missing := slices.Sorted(slices.Values(without(grant.Edges, done)))
 		if len(missing) == 0 {
 			return done, nil
 		}
