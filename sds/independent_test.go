@@ -290,8 +290,8 @@ func TestFoldersHaveTheRootsOfIndependentEncoders(t *testing.T) {
 func TestADirectoryBecomesAHAMTWhereTheProfileSays(t *testing.T) {
 	t.Parallel()
 	nodes := make(map[bool]int)
-	// With 885 long names the last one decides.
-	for last := 1; last <= sds.MaxComponent; last += 2 {
+	// After 885 long names the last one decides, byte by byte.
+	for last := 110; last < 150; last++ {
 		entries := make(map[string]tree)
 		folder := sds.NewFolder()
 		for i := range 886 {
@@ -365,7 +365,7 @@ func TestTreesOfAnyDepth(t *testing.T) {
 	t.Parallel()
 	slice := make([]byte, sds.SliceSize)
 	leaf := tree{cid: sds.Sum(sds.Raw, slice), content: sds.SliceSize, weight: sds.SliceSize}
-	for _, leaves := range []int64{2, 1023, 1024, 1025, 2047, 2048, 2049, 1024*3 + 5, 1024*1024 - 1, 1024 * 1024, 1024*1024 + 1} {
+	for _, leaves := range []int64{2, 1023, 1024, 1025, 2047, 2048, 2049, 1024*3 + 5, 1024 * 1024, 1024*1024 + 1} {
 		want := nullTree(leaf, leaves)
 		got, err := sds.BuildTree(t.Context(), slices.Repeat([]sds.CID{leaf.cid}, int(leaves)), leaves*sds.SliceSize, discard)
 		if err != nil {
