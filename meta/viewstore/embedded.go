@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 )
 
 // Config of an embedded store.
 type Config struct {
 	// Dir holds the store and nothing else.
 	Dir string
-	// CacheBytes of blocks in memory; 0 is 16 MiB.
+	// CacheBytes of blocks in memory; 0 is 32 MiB.
 	CacheBytes int64
 	// Now is the clock for times to live; nil is time.Now.
 	Now func() time.Time
@@ -40,7 +41,8 @@ type Embedded struct {
 	db  *pebble.DB
 	now func() time.Time
 
-	mu     sync.RWMutex // read-modify-write takes it whole; guards scopes, closed
+	write  sync.Mutex   // serialises batches, which may read before they write; taken before mu
+	mu     sync.RWMutex // guards scopes, what of them is begun, and closed; held for reading over every call
 	scopes map[string]*embeddedScope
 	closed bool
 }
@@ -55,7 +57,7 @@ func Open(dir string) (*Embedded, error) { return OpenEmbedded(Config{Dir: dir})
 // another process has open is an error.
 func OpenEmbedded(config Config) (*Embedded, error) {
 	if config.CacheBytes == 0 {
-		config.CacheBytes = 16 << 20
+		config.CacheBytes = 32 << 20
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -82,12 +84,18 @@ var errMissingParts = errors.New("files of the store are missing")
 func openPebble(config Config) (*pebble.DB, error) {
 	cache := pebble.NewCache(config.CacheBytes)
 	defer cache.Unref()
-	db, err := pebble.Open(config.Dir, &pebble.Options{
+	options := &pebble.Options{
 		Cache:              cache,
 		MemTableSize:       8 << 20,
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             quiet{config.Logger},
-	})
+	}
+	// Most look-ups of an index are for names that are not there: the ancestors
+	// of one that is.
+	for i := range options.Levels {
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(config.Dir, options)
 	// A table that the manifest names and nobody finds.
 	if err != nil && errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", errMissingParts, err)

@@ -145,8 +145,10 @@ func (s *embeddedScope) Apply(ctx context.Context, b *Batch) error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
+	s.store.write.Lock()
+	defer s.store.write.Unlock()
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
