@@ -241,10 +241,14 @@ func TestPublishingHasConditions(t *testing.T) {
 			p    meta.Publication
 			want error
 		}{
-			"on one edge only":              {sign(func() meta.Publication { p := good(); p.Durable = []meta.EdgeID{1}; return p }()), meta.ErrNoEdges},
-			"on one edge, named thrice":     {sign(func() meta.Publication { p := good(); p.Durable = []meta.EdgeID{1, 1, 1}; return p }()), meta.ErrNoEdges},
-			"on edges that do not exist":    {sign(func() meta.Publication { p := good(); p.Durable = []meta.EdgeID{7, 8, 9}; return p }()), meta.ErrNoEdges},
-			"one replica wanted and had":    {sign(func() meta.Publication { p := good(); p.Durable, p.Replicas = []meta.EdgeID{1}, 1; return p }()), nil},
+			"on one edge only":           {sign(func() meta.Publication { p := good(); p.Durable = []meta.EdgeID{1}; return p }()), meta.ErrNoEdges},
+			"on one edge, named thrice":  {sign(func() meta.Publication { p := good(); p.Durable = []meta.EdgeID{1, 1, 1}; return p }()), meta.ErrNoEdges},
+			"on edges that do not exist": {sign(func() meta.Publication { p := good(); p.Durable = []meta.EdgeID{7, 8, 9}; return p }()), meta.ErrNoEdges},
+			"one replica wanted and had": {sign(func() meta.Publication {
+				p := good()
+				p.Name, p.Durable, p.Replicas = "acme/c", []meta.EdgeID{1}, 1
+				return p
+			}()), nil},
 			"signed by a thief":             {func() meta.Publication { p := good(); p.Sign(key("thief"), chainID); return p }(), meta.ErrForbidden},
 			"signed for another network":    {func() meta.Publication { p := good(); p.Sign(key("owner"), "other-1"); return p }(), meta.ErrForbidden},
 			"changed after it was signed":   {func() meta.Publication { p := good(); p.Size++; return p }(), meta.ErrForbidden},
