@@ -77,7 +77,10 @@ func writeUntilKilled(dir string) error {
 // again, at moments drawn anew in every run.
 func TestKilledWritersLoseNothingAcknowledged(t *testing.T) {
 	t.Parallel()
-	const rounds, roundsInOneFolder = 30, 6
+	rounds, roundsInOneFolder := 30, 5
+	if !thorough {
+		rounds = 10
+	}
 	var dir string
 	var here map[uint64]bool // by seed: false when it may be there or not
 	for round := range rounds {
@@ -116,7 +119,7 @@ func killOnce(t *testing.T, dir string, here map[uint64]bool) (gone []uint64) {
 		t.Fatalf("the writer does not start: %q, %v, %s", line, err, complaint.String())
 	}
 	var timer sync.WaitGroup
-	after := time.Duration(rand.IntN(120_000)) * time.Microsecond
+	after := time.Duration(rand.IntN(80_000)) * time.Microsecond
 	timer.Go(func() {
 		<-time.After(after)
 		if err := writer.Process.Kill(); err != nil {

@@ -21,7 +21,14 @@ type index struct {
 	damaged *atomic.Bool // a bad block was seen
 }
 
-func openIndex(dir string, fs vfs.FS, log *slog.Logger) (*index, error) {
+func openIndex(dir string, fs vfs.FS, log *slog.Logger) (x *index, err error) {
+	// Pebble panics when a folder cannot be synced. Later that ends the process,
+	// and should: nobody knows what the disk holds then. Here it is an error.
+	defer func() {
+		if p := recover(); p != nil {
+			x, err = nil, fmt.Errorf("open the index: %v", p)
+		}
+	}()
 	fault, damaged := &fault{log: log}, new(atomic.Bool)
 	cache := pebble.NewCache(16 << 20)
 	defer cache.Unref()

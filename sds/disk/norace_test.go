@@ -1,0 +1,6 @@
+//go:build !race
+
+package disk
+
+// thorough says to try all the cases there are.
+const thorough = true
