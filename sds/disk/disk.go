@@ -53,9 +53,10 @@ type Store struct {
 
 	temps    atomic.Uint64 // names temporary files
 	counters counters
-	usage    [2]budget // by sds.Class; written by the committer alone
-	oldest   []byte    // where the committer looks for the next victim
-	marked   bool      // the index was seen to be damaged, and that is noted
+	limits   [2]atomic.Int64 // by sds.Class; 0 is none
+	usage    [2]budget       // by sds.Class; written by the committer alone
+	oldest   []byte          // where the committer looks for the next victim
+	marked   bool            // the index was seen to be damaged, and that is noted
 	lock     io.Closer
 }
 
@@ -85,7 +86,8 @@ func open(config Config, fs vfs.FS, clock clock) (*Store, error) {
 		touched: make(chan sds.CID, touchLength),
 		ended:   make(chan struct{}),
 	}
-	if err := s.recover(); err != nil {
+	s.SetLimits(config.PinnedLimit, config.CachedLimit)
+	if err := s.mend(); err != nil {
 		err = errors.Join(err, s.release())
 		return nil, fmt.Errorf("disk: open %s: %w", config.Dir, err)
 	}

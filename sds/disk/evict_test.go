@@ -1,13 +1,20 @@
 package disk
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
+	"path"
+	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/stratos-mesh/stratos/sds"
 )
@@ -191,6 +198,101 @@ func TestALimitThatWasLoweredHoldsFromTheNextPut(t *testing.T) {
 	put(t, s, 1000, 10_000, sds.Cached)
 	if _, cached := s.Usage(); cached.Bytes > 100_000 {
 		t.Fatalf("usage: got %v, want 100000 bytes at most", cached)
+	}
+}
+
+func TestLimitsCanChangeWhileTheStoreIsOpen(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, vfs.NewMem(), newTestClock(), Config{PinnedLimit: 100})
+	s.SetLimits(20_000, 15_000)
+	put(t, s, 1, 10_000, sds.Pinned)
+	put(t, s, 2, 10_000, sds.Cached)
+	put(t, s, 3, 10_000, sds.Cached)
+	pinned, cached := s.Usage()
+	if pinned != (sds.Budget{Bytes: 10_000, Blocks: 1, Limit: 20_000}) || cached != (sds.Budget{Bytes: 10_000, Blocks: 1, Limit: 15_000}) {
+		t.Fatalf("usage: got %v %v", pinned, cached)
+	}
+}
+
+// Puts, reads, promotions, deletes and evictions of the same few blocks at once
+// never show wrong bytes, and in the end the books agree with what is there.
+func TestTheBooksAgreeAfterMuchAtOnce(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, vfs.NewMem(), newTestClock(), Config{CachedLimit: 800_000, PinnedLimit: 700_000, UseResolution: time.Nanosecond})
+	var wait sync.WaitGroup
+	for worker := range uint64(8) {
+		wait.Go(func() {
+			r := rand.New(rand.NewPCG(worker, 5))
+			for range 300 {
+				seed := uint64(r.IntN(24))
+				size := []int{3000, 70_000}[seed%2]
+				cid, b := block(seed, size)
+				var err error
+				switch r.IntN(6) {
+				case 0, 1:
+					err = s.Put(t.Context(), cid, b, sds.Cached)
+				case 2:
+					err = s.Put(t.Context(), cid, b, sds.Pinned)
+				case 3:
+					err = s.Delete(t.Context(), cid)
+				default:
+					var got []byte
+					if got, err = s.Get(t.Context(), cid); err == nil && !bytes.Equal(got, b) {
+						t.Errorf("block %d: other bytes than were put", seed)
+					}
+				}
+				if err != nil && !errors.Is(err, sds.ErrFull) && !errors.Is(err, sds.ErrNotFound) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	verifyAll(t, s)
+	if pinned, cached := s.Usage(); pinned.Bytes > pinned.Limit || cached.Bytes > cached.Limit {
+		t.Errorf("usage: got %v %v, want both within their limits", pinned, cached)
+	}
+	if stats := s.Stats(); stats.Corrupt+stats.Missing != 0 {
+		t.Errorf("stats: got %+v, want nothing corrupt or missing", stats)
+	}
+	for _, class := range []sds.Class{sds.Cached, sds.Pinned} {
+		held := 0
+		for first := range 256 {
+			names, err := s.files.list(s.files.shard(class, byte(first)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			held += len(names)
+		}
+		if err := s.List(t.Context(), func(info sds.Info) error {
+			if info.Class == class && info.Size >= inlineBelow {
+				held--
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if held != 0 {
+			t.Errorf("class %d: %d files more than blocks", class, held)
+		}
+	}
+}
+
+func TestADiskThatFillsUpIsFullAndLeavesNoTemporaryFile(t *testing.T) {
+	t.Parallel()
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && strings.HasPrefix(op.Path, "/store/tmp/") && path.Base(op.Path) != formatName {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	s := openAt(t, fs, newTestClock(), Config{})
+	cid, b := block(1, sds.SliceSize)
+	if err := s.Put(t.Context(), cid, b, sds.Pinned); !errors.Is(err, sds.ErrFull) {
+		t.Fatalf("Put: got %v, want ErrFull", err)
+	}
+	if names, err := fs.List("/store/tmp"); err != nil || len(names) != 0 {
+		t.Fatalf("temporary files: %v, %v", names, err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stratos-mesh/stratos/sds"
 )
 
-// recover opens the index and makes index and files agree. The index tells what
+// mend opens the index and makes index and files agree. The index tells what
 // was acknowledged, the files what is there:
 //
 //   - temporary files go;
@@ -17,7 +17,7 @@ import (
 //   - a file without an entry is adopted in the class of its folder, if it
 //     hashes to its name;
 //   - an index that cannot be read is set aside, and all files are adopted.
-func (s *Store) recover() (err error) {
+func (s *Store) mend() (err error) {
 	if err := s.files.make(); err != nil {
 		return err
 	}

@@ -19,12 +19,14 @@ func (b budget) plus(bytes, blocks int64) budget {
 // victimsAtOnce bounds what one round of eviction holds in memory.
 const victimsAtOnce = 64
 
-func (s *Store) limit(class sds.Class) int64 {
-	if class == sds.Pinned {
-		return s.config.PinnedLimit
-	}
-	return s.config.CachedLimit
+// SetLimits replaces Config.PinnedLimit and Config.CachedLimit while the store
+// is open. A lower limit evicts nothing by itself: the next Put does.
+func (s *Store) SetLimits(pinned, cached int64) {
+	s.limits[sds.Pinned].Store(max(pinned, 0))
+	s.limits[sds.Cached].Store(max(cached, 0))
 }
+
+func (s *Store) limit(class sds.Class) int64 { return s.limits[class].Load() }
 
 // account adds what a commit has changed. Only the committer calls it, so what
 // others read may be old, never torn.
@@ -53,7 +55,7 @@ func (s *Store) fits(class sds.Class, more int64) error {
 // for whatever is not larger than all of it.
 func (s *Store) admit(class sds.Class, size int64) error {
 	if class == sds.Cached {
-		if limit := s.config.CachedLimit; limit > 0 && size > limit {
+		if limit := s.limit(sds.Cached); limit > 0 && size > limit {
 			return fmt.Errorf("disk: %w: %d bytes in a cached class of %d", sds.ErrFull, size, limit)
 		}
 		return nil
@@ -71,7 +73,7 @@ func (g *group) makeRoom() {
 			cached += r.size
 		}
 	}
-	if limit := s.config.CachedLimit; limit > 0 && cached > 0 {
+	if limit := s.limit(sds.Cached); limit > 0 && cached > 0 {
 		s.evict(s.used(sds.Cached).bytes + cached - limit)
 	}
 	if s.config.MinFree < 0 || g.bytes == 0 {
@@ -95,20 +97,19 @@ func (g *group) makeRoom() {
 // bytes are free again. It returns how many were freed. Nothing is synced: what
 // comes back after a crash is evicted again.
 func (s *Store) evict(bytes int64) (freed int64) {
-	for freed < bytes {
+	for again := false; freed < bytes; {
 		n, err := s.evictSome(bytes - freed)
 		freed += n
-		if err != nil {
+		switch {
+		case err != nil:
 			s.log.Error("eviction failed", "err", err)
 			return freed
-		}
-		if n > 0 {
-			continue
-		}
-		if s.oldest == nil {
+		case n > 0:
+		case again || s.oldest == nil:
 			return freed
+		default: // the clock went back, or nothing is left: look once more
+			s.oldest, again = nil, true
 		}
-		s.oldest = nil // the clock went back, or nothing is left: look once more
 	}
 	return freed
 }
@@ -173,8 +174,8 @@ func (s *Store) victims(bytes int64) ([]victim, error) {
 		if err != nil {
 			return nil, closeAfter(err, it)
 		}
-		if !known || e.class != sds.Cached {
-			continue
+		if !known || e.class != sds.Cached || string(it.Key()) != string(usedKey(e.used, cid)) {
+			continue // no change leaves such a key behind; it is not ours to trust
 		}
 		found = append(found, victim{cid, e})
 		bytes -= e.size

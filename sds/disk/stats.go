@@ -58,6 +58,6 @@ func (s *Store) Stats() Stats {
 // Usage tells how full the classes are; see sds.Usage.
 func (s *Store) Usage() (pinned, cached sds.Budget) {
 	p, c := s.used(sds.Pinned), s.used(sds.Cached)
-	return sds.Budget{Bytes: p.bytes, Blocks: p.blocks, Limit: s.config.PinnedLimit},
-		sds.Budget{Bytes: c.bytes, Blocks: c.blocks, Limit: s.config.CachedLimit}
+	return sds.Budget{Bytes: p.bytes, Blocks: p.blocks, Limit: s.limit(sds.Pinned)},
+		sds.Budget{Bytes: c.bytes, Blocks: c.blocks, Limit: s.limit(sds.Cached)}
 }
