@@ -16,7 +16,7 @@ setup:
 ## build: leave the programs in bin/
 build:
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	$(GO) build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
 ## demo: set up, build, start a network of separate processes, publish a folder, print its URLs, run until Ctrl-C
 demo: setup build
