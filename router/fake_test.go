@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"log/slog"
 	"net/http"
@@ -226,3 +227,7 @@ func ask(t testing.TB, h http.Handler, from, method, url string, edit ...func(*h
 	h.ServeHTTP(w, req)
 	return w.Result()
 }
+
+func tlsState() *tls.ConnectionState { return new(tls.ConnectionState) }
+
+func answerOf() geo.Answer { return geo.Answer{Source: geo.FromDefault} }

@@ -29,6 +29,9 @@ func cleanPath(escaped, path string) (string, error) {
 		return "", bad("an escaped slash is no part of a name")
 	}
 	path = norm.NFC.String(path)
+	if len(path) > maxPath { // composing may lengthen
+		return "", bad("the path is longer than 4,096 bytes")
+	}
 	namespace, rest, found := strings.Cut(path, "/")
 	if err := meta.CheckNamespace(namespace); err != nil {
 		return "", httperr.Wrap(err, http.StatusNotFound, "not-found", "no namespace can have this name")

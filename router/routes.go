@@ -3,6 +3,7 @@ package router
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,14 +54,15 @@ func unclean(path string) bool {
 
 // only lets some methods through, answers preflights, and writes errors.
 func (r *Router) only(h handler, methods ...string) http.Handler {
-	allowed := strings.Join(append(methods, http.MethodOptions), ", ")
+	methods = append(methods, http.MethodOptions)
+	allowed := strings.Join(methods, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var err error
 		switch {
 		case req.Method == http.MethodOptions:
 			preflight(w, allowed)
 			return
-		case !strings.Contains(allowed, req.Method):
+		case !slices.Contains(methods, req.Method):
 			w.Header().Set("Allow", allowed)
 			err = httperr.New(http.StatusMethodNotAllowed, "method", "this URL knows "+allowed)
 		default:

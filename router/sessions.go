@@ -133,6 +133,9 @@ func viewerKey(algorithm, text string) (receipt.ViewerAlg, [33]byte, error) {
 			return bad("an Ed25519 key has 32 bytes")
 		}
 		copy(key[:], raw)
+		if key == [33]byte{} {
+			return bad("an Ed25519 key of zeros belongs to nobody")
+		}
 		return receipt.Ed25519, key, nil
 	case "p256":
 		if len(raw) != 33 {

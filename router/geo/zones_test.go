@@ -1,11 +1,14 @@
 package geo
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestTheSmallestZoneAnswers(t *testing.T) {
@@ -103,6 +106,43 @@ func FuzzParseZones(f *testing.F) {
 		y, err := ParseZones(strings.NewReader(again.String()))
 		if err != nil || y.Len() != z.Len() {
 			t.Errorf("read again: %d of %d zones, error %v", y.Len(), z.Len(), err)
+		}
+	})
+}
+
+func TestFilesAreFollowed(t *testing.T) {
+	t.Parallel()
+	path := write(t, filepath.Join(t.TempDir(), "zones"), []byte("10.0.0.0/8 eu 1 2\n"))
+	f, err := OpenZones(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var changes, failures int
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			Follow(ctx, 5*time.Second, func(changed bool, err error) {
+				if changed {
+					changes++
+				}
+				if err != nil {
+					failures++
+				}
+			}, f)
+		}()
+		for _, content := range []string{"10.0.0.0/8 us 1 2\n", "nonsense\n", "10.0.0.0/8 ap 1 2\n"} {
+			write(t, path, []byte(content))
+			time.Sleep(time.Minute)
+		}
+		cancel()
+		<-done
+		if changes != 2 || failures != 1 {
+			t.Errorf("%d changes and %d failures were told, want 2 and 1", changes, failures)
+		}
+		if a, _ := f.Locate(netip.MustParseAddr("10.0.0.1")); a.Region != "ap" {
+			t.Errorf("got %+v", a)
 		}
 	})
 }
