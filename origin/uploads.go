@@ -46,6 +46,9 @@ func openUploads(o *Origin) (*uploads, error) {
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
 	}
+	if err := u.tidy(); err != nil {
+		return nil, err
+	}
 	err := u.each(func(s *upload) {
 		u.parts.Add(s.partBytes())
 		if s.unfinished() {
@@ -62,8 +65,22 @@ func openUploads(o *Origin) (*uploads, error) {
 	return u, err
 }
 
-// each calls f for every upload whose state can be read; what a crash left
-// without one is removed.
+// tidy removes folders that a crash left without a state: nobody was told of
+// them. Later such a folder may be one that is just being made.
+func (u *uploads) tidy() error {
+	entries, err := os.ReadDir(u.dir)
+	if err != nil {
+		return fmt.Errorf("origin: %w", err)
+	}
+	for _, e := range entries {
+		if _, err := os.Stat(u.state(e.Name())); errors.Is(err, fs.ErrNotExist) {
+			_ = os.RemoveAll(filepath.Join(u.dir, e.Name()))
+		}
+	}
+	return nil
+}
+
+// each calls f for every upload whose state can be read.
 func (u *uploads) each(f func(*upload)) error {
 	entries, err := os.ReadDir(u.dir)
 	if err != nil {
@@ -74,8 +91,7 @@ func (u *uploads) each(f func(*upload)) error {
 		switch {
 		case err == nil:
 			f(s)
-		case errors.Is(err, fs.ErrNotExist):
-			_ = os.RemoveAll(filepath.Join(u.dir, e.Name())) // never acknowledged
+		case errors.Is(err, fs.ErrNotExist): // just being made, or gone meanwhile
 		default:
 			u.origin.config.Logger.Error("upload cannot be read; it is left as it is", "id", e.Name(), "error", err)
 		}

@@ -51,6 +51,13 @@ func (m *Meta) FailTimes(err error, n int) {
 	m.failing, m.failures = err, n
 }
 
+// Claim gives a namespace to somebody else.
+func (m *Meta) Claim(namespace string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.owners[namespace] = "somebody else"
+}
+
 // FailPublish makes publishing fail with err; nil ends it.
 func (m *Meta) FailPublish(err error) {
 	m.mu.Lock()
