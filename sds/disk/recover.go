@@ -109,7 +109,7 @@ func (s *Store) removeTemps() error {
 		return err
 	}
 	for _, name := range names {
-		if err := s.files.remove(s.files.at(tempName, name)); err != nil {
+		if err := s.files.fs.RemoveAll(s.files.at(tempName, name)); err != nil {
 			return err
 		}
 		s.counters.tempsRemoved.Add(1)

@@ -398,3 +398,36 @@ func FuzzHandler(f *testing.F) {
 		}
 	})
 }
+
+// answers is a transport that gives one answer.
+type answers struct {
+	status int
+	length int64
+	body   []byte
+}
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: a.status, ContentLength: a.length, Header: http.Header{"Retry-After": {string(a.body)}},
+		Body: io.NopCloser(bytes.NewReader(a.body)), Request: r,
+	}, nil
+}
+
+func FuzzClient(f *testing.F) {
+	want := []byte("a block")
+	f.Add(200, int64(7), want)
+	f.Add(200, int64(-1), want)
+	f.Add(200, int64(1), []byte("a block and more"))
+	f.Add(503, int64(0), []byte("7"))
+	f.Fuzz(func(t *testing.T, status int, length int64, body []byte) {
+		client := slicehttp.Client{Base: "http://node", HTTP: &http.Client{Transport: answers{status, length, body}}}
+		got, err := client.Get(t.Context(), sds.Sum(sds.Raw, want))
+		if err == nil && !bytes.Equal(got, want) {
+			t.Fatalf("got %q", got)
+		}
+		var e *slicehttp.StatusError
+		if errors.As(err, &e) && (len(e.Detail) > 300 || e.RetryAfter < 0) {
+			t.Fatalf("got %#v", e)
+		}
+	})
+}
