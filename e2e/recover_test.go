@@ -51,7 +51,7 @@ func TestARedisThatLosesEverythingIsFilledAgain(t *testing.T) {
 	dir := t.TempDir()
 	redis := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
 	if err := redis.Start(); err != nil {
-		t.Fatalf("redis-server: %v (`make setup` installs it)", err)
+		t.Fatalf("redis-server: %s (`make setup` installs it)", err)
 	}
 	t.Cleanup(func() { redis.Process.Signal(syscall.SIGTERM); redis.Wait() })
 	eventually(t, 10*time.Second, "Redis answers", func() error {

@@ -23,7 +23,6 @@ type joining struct {
 	metas      []string
 	url        string
 	invitation string
-	ca         string
 	acme       string
 	acmeRoot   string
 	edge       meta.Edge
