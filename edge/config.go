@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -79,8 +78,6 @@ func (a *App) validate() error {
 	var errs []error
 	if a.DataDir == "" {
 		errs = append(errs, errors.New("stratos: dir is missing: name the folder for this node's data, for example /var/lib/stratos"))
-	} else if !filepath.IsAbs(a.DataDir) {
-		errs = append(errs, fmt.Errorf("stratos: dir %q is not an absolute path: the folder would depend on where the process was started", a.DataDir))
 	}
 	if len(a.MetaURLs) == 0 && a.Edge != nil {
 		errs = append(errs, errors.New("stratos: meta is missing: an edge needs the URL of at least one meta node"))

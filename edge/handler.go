@@ -9,7 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/stratos-mesh/stratos/edge/serve"
 	"github.com/stratos-mesh/stratos/internal/httperr"
+	"github.com/stratos-mesh/stratos/sds"
 )
 
 // Handler is the Caddy handler `http.handlers.stratos_edge`: it answers viewers
@@ -35,6 +37,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.app.Edge == nil {
 		return fmt.Errorf("stratos_edge: the global option `stratos` has no `edge` block: add one, with the budgets of this edge")
 	}
+	watchWires(ctx)
 	return nil
 }
 
@@ -47,8 +50,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 			return nil
 		}
 	}
+	// Fifteen fields make Go's header map grow a second time; this one tells
+	// nobody anything.
+	delete(w.Header(), "Server")
+	w, restore := direct(w, r)
+	defer restore()
 	n.ServeHTTP(w, r)
 	return nil
+}
+
+// direct takes Caddy's idle timeouts for writing in bulk: they are renewed for
+// every 64 KiB, which on HTTP/2 is two messages to the connection's goroutine
+// each. Delivery has deadlines of its own, for a slice at a time. Where the
+// operator has set limits on writing, or another handler looks at what is
+// written, everything stays as it is.
+func direct(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, func()) {
+	idle, ok := w.(*caddyhttp.IdleTimeoutWriter)
+	if !ok || !idle.Deadline.HardDeadline.IsZero() || idle.Deadline.MinRate != 0 ||
+		idle.MaxChunk != caddyhttp.DefaultMaxWriteChunk {
+		return w, func() {}
+	}
+	if r.ProtoMajor == 2 && r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/t/") {
+		return idle.Unwrap(), func() {}
+	}
+	return w, idle.Override(max(idle.Deadline.Timeout, serve.SliceDeadline), 0, sds.MaxBlockSize)
 }
 
 // ServeHTTP sends a request to the part that answers it.

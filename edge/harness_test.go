@@ -143,7 +143,9 @@ func (m *fakeMeta) hold(edge meta.EdgeID, list []meta.Holding) {
 	}
 }
 
-func (m *fakeMeta) Digest(context.Context, meta.EdgeID, [256]uint64) ([]uint8, error) { return nil, nil }
+func (m *fakeMeta) Digest(context.Context, meta.EdgeID, [256]uint64) ([]uint8, error) {
+	return nil, nil
+}
 
 func (m *fakeMeta) Report(context.Context, meta.EdgeID, []uint8, []meta.Holding) error { return nil }
 

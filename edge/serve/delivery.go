@@ -57,6 +57,11 @@ func (d *delivery) whole(w http.ResponseWriter, r *http.Request) error {
 		d.handler.Counters.Count(class(d.class), http.StatusOK)
 		return nil
 	}
+	if d.object.CID.Codec == sds.Raw {
+		if block, ok := d.handler.config.Fill.Peek(d.object.CID); ok && len(block) <= smallBlock {
+			return d.small(w, r, block)
+		}
+	}
 	return d.stream(w, r, 0, d.object.Size, func(origin fill.Origin) {
 		d.bodyHead(header)
 		d.served(header, origin)
@@ -64,6 +69,27 @@ func (d *delivery) whole(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		d.handler.Counters.Count(class(d.class), http.StatusOK)
 	})
+}
+
+// small is the shortest way: an object of one slice that is in memory.
+func (d *delivery) small(w http.ResponseWriter, r *http.Request, block []byte) error {
+	header := w.Header()
+	d.bodyHead(header)
+	d.served(header, fill.Hit)
+	header["Content-Length"] = d.object.Length
+	d.handler.Counters.Count(class(d.class), http.StatusOK)
+	if hold := d.handler.config.Hold; hold != nil && r.ProtoMajor == 1 {
+		defer hold(r.Context())()
+	}
+	if r.ProtoMajor == 2 {
+		defer guard(w)()
+	}
+	n, err := w.Write(block)
+	d.sent(int64(n), fill.Hit)
+	if err != nil {
+		return &brokenOff{err}
+	}
+	return nil
 }
 
 // stream writes bytes from to to (exclusive). The head goes out when the first
@@ -77,8 +103,8 @@ func (d *delivery) stream(w http.ResponseWriter, r *http.Request, from, to int64
 	reader := d.reader(ctx, spans)
 	defer reader.close()
 	controller := http.NewResponseController(w)
-	slow := to-from > deadlineAbove
-	if slow {
+	slow := to-from > deadlineAbove || r.ProtoMajor == 2
+	if slow && r.ProtoMajor == 1 { // a stream ends with its answer, a connection goes on
 		defer func() { _ = controller.SetWriteDeadline(time.Time{}) }()
 	}
 	for i := range spans {
@@ -98,7 +124,7 @@ func (d *delivery) stream(w http.ResponseWriter, r *http.Request, from, to int64
 			head(origin)
 		}
 		if slow {
-			_ = controller.SetWriteDeadline(time.Now().Add(sliceDeadline))
+			_ = controller.SetWriteDeadline(time.Now().Add(SliceDeadline))
 		}
 		n, err := w.Write(block[spans[i].From:spans[i].To])
 		release()
@@ -114,8 +140,8 @@ const (
 	// deadlineAbove is the size from which writing has a deadline: what is
 	// smaller fits into the buffers of a socket.
 	deadlineAbove = 128 << 10
-	// sliceDeadline is how long a viewer may take for a slice of a MiB: 70 kbit/s.
-	sliceDeadline = 120 * time.Second
+	// SliceDeadline is how long a viewer may take for a slice of a MiB: 70 kbit/s.
+	SliceDeadline = 120 * time.Second
 )
 
 func (d *delivery) spans(ctx context.Context, from, to int64) ([]sds.Span, error) {

@@ -7,6 +7,7 @@
 package serve
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -35,6 +36,9 @@ type Config struct {
 	Held func(path string) (digest [32]byte, ok bool)
 	// Flying bounds the bytes that answers under way hold besides the cache.
 	Flying int64
+	// Hold keeps what is written to a request's connection together until the
+	// function that it returns is called; nil does not.
+	Hold func(ctx context.Context) func()
 	// Warn is told of answers that broke off; may be nil.
 	Warn func(message string, err error)
 }

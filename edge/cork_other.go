@@ -1,0 +1,7 @@
+//go:build !linux
+
+package edge
+
+const canCork = false
+
+func setCork(uintptr, int) {}
