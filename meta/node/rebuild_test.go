@@ -203,10 +203,10 @@ func publishForever(dir string) error {
 			for {
 				name := fmt.Sprintf("ns%d/%d", rand.IntN(4), rand.Uint64())
 				p := publication(meta.Name(name), cid(name), 1, 2, 3)
-				if _, err = n.Publish(ctx, p); err != nil {
+				if _, err := n.Publish(ctx, p); err != nil {
 					return
 				}
-				if _, err = os.Stdout.WriteString("published " + name + "\n"); err != nil {
+				if _, err := os.Stdout.WriteString("published " + name + "\n"); err != nil {
 					return
 				}
 				if rand.IntN(3) > 0 {
@@ -214,17 +214,17 @@ func publishForever(dir string) error {
 				}
 				m := meta.Removal{Name: meta.Name(name), Now: rand.IntN(2) == 0, Time: time.Now()}
 				m.Sign(key("owner"), chainID)
-				if err = n.Remove(ctx, m); err != nil {
+				if err := n.Remove(ctx, m); err != nil {
 					return
 				}
-				if _, err = os.Stdout.WriteString("removed " + name + "\n"); err != nil {
+				if _, err := os.Stdout.WriteString("removed " + name + "\n"); err != nil {
 					return
 				}
 			}
 		})
 	}
 	group.Wait()
-	return err
+	return errors.New("a publisher gave up")
 }
 
 // A meta node killed at any moment comes back with everything it acknowledged.

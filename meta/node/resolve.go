@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
@@ -36,14 +37,19 @@ func (n *Node) Locate(ctx context.Context, root [32]byte) (meta.Resolution, erro
 	return n.resolution(name, ""), nil
 }
 
+// durableFor is how long the edges of an upload are believed beside those that
+// say what they hold.
+const durableFor = 10 * time.Minute
+
 // resolution adds who has the name's root. Further shards of a large bundle may
 // have other holders; their edges find them when they are asked.
 func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
 	unit := name.Units[0]
 	holders := n.inventory.Holders(unit, name.Root)
-	if n.cfg.Now().Sub(name.Modified) < lease {
-		// They acknowledged every block, and keep it under the lease while they
-		// check and say so.
+	// Those that took the upload acknowledged every block, and keep it under the
+	// lease while they check and say so; when others have said so and they still
+	// have not, they are not believed any more.
+	if age := n.cfg.Now().Sub(name.Modified); age < durableFor || age < lease && len(holders) == 0 {
 		for _, id := range name.Durable {
 			if !slices.Contains(holders, id) {
 				holders = append(holders, id)
