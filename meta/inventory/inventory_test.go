@@ -231,6 +231,49 @@ func TestOneLostChangeDrillsIntoOneBucket(t *testing.T) {
 	wantSame(t, e, v)
 }
 
+func TestDigestTellsHoldingsApart(t *testing.T) {
+	t.Parallel()
+	of := func(holdings ...meta.Holding) (d inventory.Digest) {
+		for _, h := range holdings {
+			d.Add(h)
+		}
+		return d
+	}
+	base := of(holding(1, 1, meta.Complete))
+	noRoot := holding(1, 1, meta.Complete)
+	noRoot.Root = sds.CID{}
+	for name, other := range map[string]inventory.Digest{
+		"nothing": {}, "another root": of(holding(1, 2, meta.Complete)), "another unit": of(holding(2, 1, meta.Complete)),
+		"another state": of(holding(1, 1, meta.Partial)), "no root": of(noRoot),
+		"twice": of(holding(1, 1, meta.Complete), holding(1, 1, meta.Complete)),
+	} {
+		if other == base {
+			t.Errorf("%s has the same digest", name)
+		}
+	}
+	share := holding(1, 1, meta.Complete)
+	share.Share = 7
+	if of(share) != base || of(holding(1, 1, meta.Complete), holding(3, 3, meta.Gone)) != base {
+		t.Error("the share, or what is gone, counts")
+	}
+	base.Remove(holding(1, 1, meta.Complete))
+	if base != (inventory.Digest{}) {
+		t.Error("what was added and removed left something")
+	}
+}
+
+// The numbers of docs/formats/inventory.md, for other implementations.
+func TestDigestVector(t *testing.T) {
+	t.Parallel()
+	var d inventory.Digest
+	h := meta.Holding{Unit: meta.UnitKey{1, 2, 3}, Root: sds.Sum(sds.Raw, nil), State: meta.Complete}
+	d.Add(h)
+	const bucket, sum = 26, uint64(0x3cc1c4267a306546)
+	if got := inventory.Bucket(h.Unit); got != bucket || d[bucket] != sum {
+		t.Errorf("bucket %d has %#x, want bucket %d and %#x", got, d[got], bucket, sum)
+	}
+}
+
 func TestWantDigest(t *testing.T) {
 	t.Parallel()
 	v := inventory.New(inventory.Config{DigestEvery: time.Minute})

@@ -61,6 +61,7 @@ func Make(s *Snapshot) *Plan {
 		plan: &Plan{
 			Handover: make(map[meta.EdgeID]int),
 			Enough:   make(map[inventory.Version]bool), Seen: make(map[inventory.Version]bool),
+			Frozen: s.Halt.Active || s.Waiting != "",
 		},
 	}
 	for i := range s.Edges {

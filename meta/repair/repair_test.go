@@ -9,6 +9,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/inventory"
+	"github.com/stratos-mesh/stratos/meta/repair"
 )
 
 func TestNothingIsCopiedWhenNothingIsWrong(t *testing.T) {
@@ -157,12 +158,12 @@ func TestNothingIsDroppedWhileAVerificationFails(t *testing.T) {
 		if _, has := e.holdings[item.Version()]; !has {
 			e.set(item.Version(), meta.Complete)
 		}
-		e.fails = true
+		e.unsound = true
 	}
 	w.run(300)
 	w.wantReplicas(5)
 	for _, e := range w.edges {
-		e.fails = false
+		e.unsound = false
 	}
 	w.run(200)
 	w.wantReplicas(3)
@@ -389,5 +390,100 @@ func TestRemovedNamesEndTheirRepairs(t *testing.T) {
 	w.run(1)
 	if s := w.scheduler.Status(); s.Underway != 0 {
 		t.Errorf("under way: %+v", s)
+	}
+}
+
+// One edge can take copies, four at a time: the first four are those with one
+// replica left.
+func TestTheFirstWorkIsForTheMostEndangered(t *testing.T) {
+	t.Parallel()
+	now, number := time.Unix(1_800_000_000, 0), uint64(0)
+	config := repair.Defaults(false)
+	config.Now = func() time.Time { return now }
+	config.Number = func() uint64 { number++; return number }
+	scheduler := repair.New(config)
+	s := still([5]meta.EdgeState{meta.Live, meta.Live, meta.Live, meta.Down, meta.Down}, nil)
+	s.Edges[1].PinnedFree = 1
+	s.Edges[0].Capacity, s.Edges[1].Capacity, s.Edges[2].Capacity = 1e9, 1e9, 1e9
+	var items []*repair.Item
+	left := map[inventory.Version]int{}
+	for n := range 40 {
+		i := item(n)
+		i.Record.Size = 1 << 30
+		items = append(items, i)
+		left[i.Version()] = 2
+		if n%10 == 0 {
+			left[i.Version()] = 1
+		}
+	}
+	s.Items = slices.Values(items)
+	s.Copies = func(v inventory.Version) []inventory.Copy {
+		return []inventory.Copy{{Edge: 1, State: meta.Complete}, {Edge: 2, State: meta.Complete}}[:left[v]]
+	}
+	scheduler.Tick(s)
+	work := scheduler.Work(3, 100)
+	if len(work) == 0 {
+		t.Fatal("no work")
+	}
+	for n, w := range work {
+		want := 2
+		if n < 4 {
+			want = 1
+		}
+		if got := left[inventory.Version{Unit: w.Unit, Root: w.Record.Root}]; got != want {
+			t.Errorf("work %d is for a unit with %d replicas left, want %d", n, got, want)
+		}
+	}
+	waiting := scheduler.Status()
+	if waiting.Waiting == 0 || waiting.Underway == 0 {
+		t.Errorf("status %+v", waiting)
+	}
+}
+
+func TestRetriesWaitLongerEachTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4, 1, 1<<20)
+	held := w.live(w.items[0])
+	for id, e := range w.edges {
+		e.fails = !slices.Contains(held, id)
+	}
+	w.kill(held[0])
+	w.run(5 + 300)
+	tried := 0
+	for _, e := range w.edges {
+		tried += e.tried
+	}
+	// 1, 2, 4, 8 and then every 15 s, a quarter more or less.
+	if tried < 15 || tried > 40 {
+		t.Errorf("tried %d times in 300 s", tried)
+	}
+}
+
+// A surplus whose time is over is kept as long as repair is halted.
+func TestNothingIsDroppedInAHalt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 9, 20, 1<<20)
+	for _, item := range w.items {
+		for _, id := range w.order[:5] {
+			if _, has := w.edges[id].holdings[item.Version()]; !has {
+				w.edges[id].set(item.Version(), meta.Complete)
+			}
+		}
+	}
+	w.kill(6, 7, 8, 9) // five of nine are heard
+	w.run(20)
+	w.edges[1].cut = true // four of nine
+	before := map[string]int{}
+	for _, item := range w.items {
+		before[string(item.Record.Name)] = len(w.live(item))
+	}
+	w.run(300)
+	if s := w.scheduler.Status(); !strings.Contains(s.Halted, "less than half") {
+		t.Fatalf("halted because %q", s.Halted)
+	}
+	for _, item := range w.items {
+		if got := len(w.live(item)); got < before[string(item.Record.Name)] {
+			t.Errorf("%s went from %d to %d in a halt", item.Record.Name, before[string(item.Record.Name)], got)
+		}
 	}
 }

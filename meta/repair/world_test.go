@@ -46,6 +46,8 @@ type simEdge struct {
 	draining   bool
 	boot       byte
 	fails      bool
+	unsound    bool // fails checks alone
+	tried      int  // works that it failed
 	lies       bool // says done without doing
 	late       bool // says what changed a beat after what is done
 	holdings   map[inventory.Version]meta.Holding
@@ -207,7 +209,8 @@ func (w *world) beat(e *simEdge) {
 func (e *simEdge) begin(w *world, work meta.Work) {
 	version := inventory.Version{Unit: work.Unit, Root: work.Record.Root}
 	switch {
-	case e.fails:
+	case e.fails, e.unsound && work.Kind == meta.Check:
+		e.tried++
 		e.failed[work.Number] = "disk full"
 	case e.lies:
 		e.done = append(e.done, work.Number)
