@@ -446,7 +446,7 @@ func contract() map[string]func(*scene) {
 		"D3": func(s *scene) {
 			ticket := ticketOf(s.T, follow(s.T, s.get(inFrankfurt, "/pub/film.mp4")).Query().Get("t"))
 			d := decode[Decision](s, s.get(inSingapore, "/v1/why/"+ticket.ID.String()))
-			if d.Ticket != ticket.ID.String() || d.Name != "pub/film.mp4" || d.Client.Region != "eu-central" || d.Client.Address != "" {
+			if d.Ticket != ticket.ID.String() || d.Name != "pub/film.mp4" || d.Client.Region != "eu-central" || d.Client.Address != "" || d.Client.Network != "" || d.Client.Lat != 50 {
 				s.Errorf("got %+v", d)
 			}
 			for i, c := range d.Candidates {

@@ -125,25 +125,33 @@ func TestWhatMovesARanking(t *testing.T) {
 		"a suspect edge is out":                             {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Suspect }), far}, q: frankfurt, first: []meta.EdgeID{2}},
 		"a draining edge is out":                            {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Draining }), far}, q: frankfurt, first: []meta.EdgeID{2}},
 		"an edge that sends all it can comes after one across the ocean": {
-			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.Load.Sending = 2e9 }), far}, q: frankfurt, first: []meta.EdgeID{2}, rest: []meta.EdgeID{1}},
+			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.Load.Sending = 2e9 }), far}, q: frankfurt, first: []meta.EdgeID{2}, rest: []meta.EdgeID{1},
+		},
 		"so does one that fails every fourth request": {
-			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.Load.Failures = 250 }), far}, q: frankfurt, first: []meta.EdgeID{2}, rest: []meta.EdgeID{1}},
+			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.Load.Failures = 250 }), far}, q: frankfurt, first: []meta.EdgeID{2}, rest: []meta.EdgeID{1},
+		},
 		"the only holder across the ocean loses to a near cache for a hot unit": {
 			edges: []meta.Edge{near, far}, q: with(func(q *Query) { q.Holders = []meta.EdgeID{2}; q.Requests = 100 }),
-			first: []meta.EdgeID{1}, rest: []meta.EdgeID{2}, sources: []meta.EdgeID{2}},
+			first: []meta.EdgeID{1}, rest: []meta.EdgeID{2}, sources: []meta.EdgeID{2},
+		},
 		"the edge that sent the client back is out": {
-			edges: []meta.Edge{near, far}, q: with(func(q *Query) { q.Avoid = 1 }), first: []meta.EdgeID{2}},
+			edges: []meta.Edge{near, far}, q: with(func(q *Query) { q.Avoid = 1 }), first: []meta.EdgeID{2},
+		},
 		"no live edge at all": {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Down })}, q: frankfurt},
 		"plain http is for development networks": {
-			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{2}},
+			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{2},
+		},
 		"and good there": {
-			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{1}, rest: []meta.EdgeID{2}, dev: true},
+			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{1}, rest: []meta.EdgeID{2}, dev: true,
+		},
 		"holders are sources, nearest to the first edge first, a dead one is none": {
 			edges: []meta.Edge{near, far, edgeAt(3, "c", 51, 0), edge(edgeAt(4, "d", 50, 7), func(e *meta.Edge) { e.State = meta.Down })},
 			q:     with(func(q *Query) { q.Holders = []meta.EdgeID{2, 3, 4, 9}; q.Requests = 1000 }),
-			first: []meta.EdgeID{1, 3}, rest: []meta.EdgeID{2}, sources: []meta.EdgeID{3, 2}},
+			first: []meta.EdgeID{1, 3}, rest: []meta.EdgeID{2}, sources: []meta.EdgeID{3, 2},
+		},
 		"an address that is no number is somewhere": {
-			edges: []meta.Edge{near}, q: Query{Lat: math.NaN(), Lon: math.Inf(1)}, first: []meta.EdgeID{1}},
+			edges: []meta.Edge{near}, q: Query{Lat: math.NaN(), Lon: math.Inf(1)}, first: []meta.EdgeID{1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

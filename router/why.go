@@ -1,7 +1,9 @@
 package router
 
 import (
+	"math"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -22,23 +24,23 @@ type decisions struct {
 	at   map[receipt.TicketID]int
 }
 
-// decision is what has to be kept of a ranking to explain it. The client's
-// address is not kept, only where the client was believed to be.
+// decision is what has to be kept of a ranking to explain it. Anybody who has
+// seen a ticket may ask about it, so neither the client's address is kept nor
+// its network, and of its place no more than the degree.
 type decision struct {
-	id         receipt.TicketID
-	time       time.Time
-	name       meta.Name
-	version    uint64
-	where      geo.Answer
-	bits       float64
-	requests   float64
-	group      int
-	working    int
-	considered int
-	chosen     [MostWorking]Candidate
-	count      int
-	sources    [TicketSources]meta.EdgeID
-	sourced    int
+	id       receipt.TicketID
+	time     time.Time
+	name     meta.Name
+	version  uint64
+	where    geo.Answer
+	bits     float64
+	requests float64
+	group    int
+	working  int
+	chosen   [MostWorking]Candidate
+	count    int
+	sources  [TicketSources]meta.EdgeID
+	sourced  int
 }
 
 func newDecisions() *decisions {
@@ -49,10 +51,12 @@ func (d *decisions) remember(id receipt.TicketID, now time.Time, q *request, whe
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	slot := &d.ring[d.next]
+	where.Network, where.City, where.ASN = netip.Prefix{}, "", 0
+	where.Lat, where.Lon = math.Round(where.Lat), math.Round(where.Lon)
 	delete(d.at, slot.id)
 	*slot = decision{
 		id: id, time: now, name: q.found.Record.Name, version: q.snapshot.network.Version, where: where,
-		bits: q.bits, requests: q.before, group: c.Group, working: c.working, considered: len(c.weighed),
+		bits: q.bits, requests: q.before, group: c.Group, working: c.working,
 	}
 	slot.count = copy(slot.chosen[:], candidates)
 	slot.sourced = copy(slot.sources[:], c.Sources)

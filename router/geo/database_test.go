@@ -106,19 +106,26 @@ func TestDatabasesOfEverySchemaAnswerTogether(t *testing.T) {
 		want Answer
 	}{
 		"a flat record with coordinates, and the network's system from another file": {"198.18.0.9", Answer{
-			Source: FromCity, Attribution: dbip, Location: Location{Lat: 50.11, Lon: 8.68, Country: "DE", City: "Frankfurt", ASN: 64496}}},
+			Source: FromCity, Attribution: dbip, Location: Location{Lat: 50.11, Lon: 8.68, Country: "DE", City: "Frankfurt", ASN: 64496},
+		}},
 		"the same address written as IPv6": {"::ffff:198.18.0.9", Answer{
-			Source: FromCity, Attribution: dbip, Location: Location{Lat: 50.11, Lon: 8.68, Country: "DE", City: "Frankfurt", ASN: 64496}}},
+			Source: FromCity, Attribution: dbip, Location: Location{Lat: 50.11, Lon: 8.68, Country: "DE", City: "Frankfurt", ASN: 64496},
+		}},
 		"zero coordinates are none: the country's place": {"198.18.1.9", Answer{
-			Source: FromCountry, Attribution: dbip, Location: Location{Lat: 39.9, Lon: -98.7, Country: "US"}}},
+			Source: FromCountry, Attribution: dbip, Location: Location{Lat: 39.9, Lon: -98.7, Country: "US"},
+		}},
 		"a country from the country file": {"198.18.2.9", Answer{
-			Source: FromCountry, Location: Location{Lat: 1.4, Lon: 103.8, Country: "SG"}}},
+			Source: FromCountry, Location: Location{Lat: 1.4, Lon: 103.8, Country: "SG"},
+		}},
 		"a nested record; coordinates of one file before the country of another": {"198.18.3.9", Answer{
-			Source: FromCity, Attribution: geolite2, Location: Location{Lat: -23.55, Lon: -46.63, Country: "BR", City: "São Paulo"}}},
+			Source: FromCity, Attribution: geolite2, Location: Location{Lat: -23.55, Lon: -46.63, Country: "BR", City: "São Paulo"},
+		}},
 		"IPv6": {"2001:db8:1::9", Answer{
-			Source: FromCity, Attribution: geolite2, Location: Location{Lat: 35.68, Lon: 139.69, Country: "JP", City: "Tokyo"}}},
+			Source: FromCity, Attribution: geolite2, Location: Location{Lat: 35.68, Lon: 139.69, Country: "JP", City: "Tokyo"},
+		}},
 		"IPv6 with a zone, nested country": {"2001:db8:2::9%eth0", Answer{
-			Source: FromCountry, Location: Location{Lat: -25.6, Lon: 134.2, Country: "AU"}}},
+			Source: FromCountry, Location: Location{Lat: -25.6, Lon: 134.2, Country: "AU"},
+		}},
 		"a country that nobody knows": {"198.18.5.9", Answer{Source: FromDefault, Location: Location{Lat: 1, Lon: 2}}},
 		"nobody knows":                {"198.18.9.9", Answer{Source: FromDefault, Location: Location{Lat: 1, Lon: 2}}},
 	} {

@@ -84,7 +84,8 @@ func number(v any) (float64, bool) {
 	case float64:
 		n = v
 	case float32:
-		n = float64(v)
+		// Four decimals are ten metres; more are what the conversion made up.
+		n = math.Round(float64(v)*1e4) / 1e4
 	case uint64:
 		n = float64(v)
 	case uint32:
