@@ -74,7 +74,8 @@ type form struct {
 }
 
 func formOf[T any](name string, encoded []byte, decode func([]byte) (*T, error), encode func(*T) []byte, verify func(*T, string) error) form {
-	return form{name, encoded,
+	return form{
+		name, encoded,
 		func(b []byte) ([]byte, error) {
 			v, err := decode(b)
 			if err != nil {

@@ -185,8 +185,10 @@ func (c *change) renamed(ctx context.Context, rec *journal.Record, m *meta.Renam
 		return err
 	}
 	// Its units live on under the other name: this one would draw new ones.
-	gone := &Name{Record: meta.Record{Name: m.From, Kind: from.Kind, Height: rec.Height, Modified: rec.Time},
-		OwnerTime: m.Time, RenamedTo: m.To}
+	gone := &Name{
+		Record:    meta.Record{Name: m.From, Kind: from.Kind, Height: rec.Height, Modified: rec.Time},
+		OwnerTime: m.Time, RenamedTo: m.To,
+	}
 	return c.bury(ctx, from, gone, rec.Time)
 }
 

@@ -134,7 +134,7 @@ func (x *Index) Shared(ctx context.Context, name meta.Name) ([]byte, error) {
 	return random, nil
 }
 
-// State of a root, as sweeping needs it.
+// RootState is what sweeping needs to know of a root.
 type RootState int
 
 // What can be said of a root.

@@ -62,8 +62,10 @@ func openLog(cfg Config) (*log, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ticket log: %w", err)
 	}
-	l := &log{dir: cfg.Dir, epochs: cfg.LogEpochs, bytes: cfg.LogBytes, logger: cfg.Logger,
-		wake: make(chan struct{}, 1), room: make(chan struct{}), stop: make(chan struct{})}
+	l := &log{
+		dir: cfg.Dir, epochs: cfg.LogEpochs, bytes: cfg.LogBytes, logger: cfg.Logger,
+		wake: make(chan struct{}, 1), room: make(chan struct{}), stop: make(chan struct{}),
+	}
 	l.done.Go(l.write)
 	return l, nil
 }

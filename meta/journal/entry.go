@@ -60,13 +60,13 @@ func newEntry(k Kind) (Entry, bool) {
 	return nil, false
 }
 
-// Claimed: a namespace belongs to a key from now on. The first one counts.
+// Claimed says that a namespace belongs to a key from now on. The first one counts.
 type Claimed struct {
 	Namespace string
 	Owner     ed25519.PublicKey
 }
 
-// Moved: a name points to a root. Random holds the bytes that its unit keys are
+// Moved says that a name points to a root. Random holds the bytes that its unit keys are
 // drawn from (UnitKey), one for each shard, and Drawn the name that they were
 // drawn for, which a rename leaves as it was. Shared says that the unit is one of
 // those that the loose objects of Drawn's namespace share.
@@ -77,13 +77,13 @@ type Moved struct {
 	Random      [][16]byte
 }
 
-// Renamed: a name goes on under another one, content untouched.
+// Renamed says that a name goes on under another one, content untouched.
 type Renamed struct{ Rename meta.Rename }
 
-// Removed: a name is gone; its root rests.
+// Removed says that a name is gone; its root rests.
 type Removed struct{ Removal meta.Removal }
 
-// Pinned: somebody pays for a root beside the names that point to it.
+// Pinned says that somebody pays for a root beside the names that point to it.
 type Pinned struct {
 	Root     sds.CID
 	Payer    [32]byte
@@ -91,25 +91,25 @@ type Pinned struct {
 	Until    time.Time
 }
 
-// Unpinned: he no longer does.
+// Unpinned says that he no longer does.
 type Unpinned struct {
 	Root  sds.CID
 	Payer [32]byte
 }
 
-// Forgotten: the rest of a root without name or pin is over; edges drop it.
+// Forgotten says that the rest of a root without name or pin is over; edges drop it.
 type Forgotten struct{ Root sds.CID }
 
-// View: the live edges with their weights, published for an epoch.
+// View says which live edges with which weights were published for an epoch.
 type View struct {
 	Epoch uint64
 	CID   sds.CID
 }
 
-// Revoked: a root or objects are not served any more, or again.
+// Revoked says that a root or objects are not served any more, or again.
 type Revoked struct{ Revocation meta.Revocation }
 
-// Admitted: a node is registered, or what is registered of it has changed. An
+// Admitted says that a node is registered, or what is registered of it has changed. An
 // edge keeps its number; the other kinds have none.
 type Admitted struct {
 	Kind meta.NodeKind

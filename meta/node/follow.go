@@ -100,6 +100,10 @@ func (n *Node) follow(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
+		if errors.Is(err, viewstore.ErrWiped) && whole {
+			n.cfg.Logger.Warn("the view store was wiped; the index is built anew from the journal")
+			continue
+		}
 		n.cfg.Logger.Error("meta node cannot apply its journal; trying again", "error", err)
 		select {
 		case <-time.After(time.Second):

@@ -3,7 +3,6 @@ package node_test
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -270,5 +269,3 @@ func (w *world) states() map[meta.EdgeID]meta.EdgeState {
 }
 
 func sorted(ids []meta.EdgeID) []meta.EdgeID { return slices.Sorted(slices.Values(ids)) }
-
-func keysOf[K ~uint32, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
