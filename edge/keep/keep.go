@@ -246,7 +246,23 @@ func (k *Keeper) Replicate(ctx context.Context, w meta.Work) error {
 	if keepErr := k.remember(u); err == nil {
 		err = keepErr
 	}
+	if err == nil {
+		err = k.release(u)
+	}
 	return err
+}
+
+// release ends the leases of the uploads that brought a unit, so that its blocks
+// live as long as its root does. A root of several units came under one grant:
+// its leases run out by themselves, for other edges may still copy from here.
+func (k *Keeper) release(u *state.Unit) error {
+	if len(u.Record.Units) > 1 || !u.Record.Manifest.Defined() {
+		return nil
+	}
+	if err := k.config.State.Release(u.Unit, u.Record.Manifest); err != nil {
+		return fmt.Errorf("release the uploads of unit %x: %w", u.Unit[:6], err)
+	}
+	return nil
 }
 
 // Drop forgets a unit and sweeps the blocks that nothing else needs.

@@ -56,7 +56,7 @@ type Unit struct {
 	Sources []meta.EdgeID
 }
 
-// Lease holds the slices of an upload until a name is published, and a day more.
+// Lease holds the slices of an upload until a name is published, or a day more.
 type Lease struct {
 	Upload [16]byte
 	Unit   meta.UnitKey
@@ -112,6 +112,35 @@ func (s *State) DropLease(upload [16]byte) error {
 // cut has the slice's own time of storing left, see the sweep.
 func (s *State) Leased(upload [16]byte, cid sds.CID) error {
 	return s.db.Set(append(append([]byte{'c'}, upload[:]...), cid.Bytes()...), nil, pebble.NoSync)
+}
+
+// Release ends the protection of the slices of uploads to a unit that brought a
+// manifest: it is made last, so what such an upload brought is published, and
+// kept by its root from now on. The leases themselves stay, and with them the
+// count of bytes under their grants.
+func (s *State) Release(unit meta.UnitKey, manifest sds.CID) error {
+	leases, err := s.Leases()
+	if err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	for _, l := range leases {
+		if l.Unit != unit {
+			continue
+		}
+		from := append([]byte{'c'}, l.Upload[:]...)
+		_, closer, err := s.db.Get(append(slices.Clone(from), manifest.Bytes()...))
+		if errors.Is(err, pebble.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(closer.Close(), b.DeleteRange(from, after(from), nil))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return b.Commit(pebble.Sync)
 }
 
 // EachLeased calls each for every slice under any lease.
