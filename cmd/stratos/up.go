@@ -55,6 +55,7 @@ a network already, the same network comes back with all its content.`,
 	f.StringVar(&plan.Memory, "memory", "", "memory for hot content, each edge (default 64MiB)")
 	f.StringVar(&plan.Pinned, "pinned", "", "disk for replicas, each edge (default 10GB)")
 	f.StringVar(&plan.Cached, "cached", "", "disk for cached content, each edge (default 1GB)")
+	f.StringVar(&plan.Grace, "grace", "", "time that removed content rests before it goes (default 168h)")
 	f.BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
 	return cmd
 }

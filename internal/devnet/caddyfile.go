@@ -85,6 +85,9 @@ func metaHandler(p Plan, operator string) string {
 	if p.Redis != "" {
 		lines = append(lines, "redis "+p.Redis)
 	}
+	if p.Grace != "" {
+		lines = append(lines, "grace "+p.Grace)
+	}
 	return directive("stratos_meta", lines...)
 }
 

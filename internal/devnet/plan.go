@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"time"
 )
 
 // ChainID of every development network.
@@ -22,6 +23,9 @@ type Plan struct {
 	GeoIP []string
 	// Memory, Pinned and Cached are an edge's budgets in Caddy's size notation.
 	Memory, Pinned, Cached string
+	// Grace that removed content rests, as a duration; empty is the meta node's
+	// default.
+	Grace string
 }
 
 // Validate says what is wrong with a plan, in a sentence.
@@ -31,6 +35,11 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("a network needs a folder: give --dir")
 	case p.Edges < 1 || p.Edges > 200:
 		return fmt.Errorf("--edges %d: a development network has 1 to 200 edges", p.Edges)
+	}
+	if p.Grace != "" {
+		if d, err := time.ParseDuration(p.Grace); err != nil || d <= 0 {
+			return fmt.Errorf("--grace %q: want a duration above zero such as 30s or 168h", p.Grace)
+		}
 	}
 	if p.Redis != "" {
 		u, err := url.Parse(p.Redis)
