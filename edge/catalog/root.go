@@ -98,7 +98,10 @@ func (r *Root) Find(path string) (*Object, error) {
 		return t.find(rest)
 	}
 	if path == string(r.Record.Name) {
-		return t.find("")
+		if _, ok := t.objects["index.html"]; ok {
+			return nil, ErrDirectory
+		}
+		return nil, sds.ErrNotFound
 	}
 	return r.findAlias(t, path)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,8 +27,25 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	openHeader(w.Header())
+	var beyond *unsatisfiable
+	if errors.As(err, &beyond) {
+		w = &sizeWriter{w, beyond.size}
+	}
 	p := httperr.Write(w, r, err)
 	h.Counters.Count(ClassNone, p.HTTPStatus())
+}
+
+// sizeWriter adds the size that a 416 tells, after httperr took away what
+// describes a body that is not sent.
+type sizeWriter struct {
+	http.ResponseWriter
+	size int64
+}
+
+// WriteHeader adds Content-Range.
+func (s *sizeWriter) WriteHeader(status int) {
+	s.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(s.size, 10))
+	s.ResponseWriter.WriteHeader(status)
 }
 
 // brokenOff is an error after the head of the answer was sent.

@@ -32,7 +32,6 @@ func (d *delivery) ranges(w http.ResponseWriter, r *http.Request) (bool, error) 
 	case !ok:
 		return false, nil
 	case len(list) == 0:
-		w.Header().Set("Content-Range", "bytes */"+d.object.Length[0])
 		return true, &unsatisfiable{d.object.Size}
 	case len(list) == 1:
 		return true, d.one(w, r, list[0])

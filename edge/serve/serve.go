@@ -86,6 +86,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Header["Service-Worker"] != nil {
 		return httperr.New(http.StatusForbidden, "service-worker", "service workers are not served from an edge")
 	}
+	if r.URL.RawPath != "" && strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") {
+		return httperr.New(http.StatusBadRequest, "malformed", "%2F is not allowed in a path")
+	}
 	path, text, bundle := split(r)
 	if text == "" {
 		return h.ticketless(w, r, path, session.ErrForged)
@@ -144,20 +147,17 @@ func parameter(query, name string) string {
 // find is the slow way to an object: the path is checked, and a meta node asked
 // where the name is not the root's own.
 func (h *Handler) find(r *http.Request, root *catalog.Root, path string) (*catalog.Object, error) {
-	name, err := checkPath(r, path)
+	name, err := checkPath(path)
 	if err != nil {
 		return nil, err
 	}
 	return h.config.Catalog.Resolve(r.Context(), root, name)
 }
 
-// checkPath refuses what no name can be: %2F, empty and dot components, control
+// checkPath refuses what no name can be: empty and dot components, control
 // characters, reserved namespaces, paths that are too long. It returns the path
 // in Unicode form NFC, as names are kept; a slash at the end stays.
-func checkPath(r *http.Request, path string) (string, error) {
-	if raw := r.URL.RawPath; raw != "" && strings.Contains(strings.ToLower(raw), "%2f") {
-		return "", httperr.New(http.StatusBadRequest, "malformed", "%2F is not allowed in a path")
-	}
+func checkPath(path string) (string, error) {
 	if namespace, _, _ := strings.Cut(path, "/"); meta.CheckNamespace(namespace) != nil {
 		return "", httperr.New(http.StatusNotFound, "not-found", "a path begins with a namespace: 3 to 63 of a-z, 0-9 and -")
 	}

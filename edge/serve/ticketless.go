@@ -19,7 +19,7 @@ import (
 //  3. a router answers: 307 to it, so an edge's URL never rots
 //  4. none does: what this edge holds, unpaid, within the operator's budget
 func (h *Handler) ticketless(w http.ResponseWriter, r *http.Request, path string, cause error) error {
-	path, err := checkPath(r, path)
+	path, err := checkPath(path)
 	if err != nil {
 		return err
 	}
