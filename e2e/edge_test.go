@@ -10,8 +10,8 @@ import (
 
 // edgeStatus is part of what an edge tells its operator at /stratos/status.
 type edgeStatus struct {
-	Revocation uint64
-	Units      []struct {
+	Revocation, Sessions uint64
+	Units                []struct {
 		Name     string
 		Complete bool
 	}
