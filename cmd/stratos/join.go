@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +21,7 @@ type joining struct {
 	metas      []string
 	url        string
 	invitation string
+	ca         string
 	acme       string
 	acmeRoot   string
 	edge       meta.Edge
@@ -60,6 +59,7 @@ carrier-grade NAT, is refused with the reason.`,
 	f.Uint32Var(&j.edge.ASN, "asn", 0, "autonomous system of the address, when you know it")
 	f.Uint8Var(&j.weight, "weight", 8, "share of replicas, 1 to 16")
 	f.StringVar(&j.config, "config", "", "Caddyfile to write (default: Caddyfile in --dir)")
+	f.StringVar(&j.ca, "ca", c.getenv("STRATOS_CA"), "PEM file of a certificate authority that other nodes use, besides the system's ($STRATOS_CA)")
 	f.StringVar(&j.acme, "acme", "", "directory URL of another certificate authority")
 	f.StringVar(&j.acmeRoot, "acme-root", "", "PEM file with that authority's root")
 	f.BoolVar(&j.dryRun, "dry-run", false, "check and show the Caddyfile, register nothing")
@@ -106,7 +106,11 @@ func (c *cli) join(ctx context.Context, j *joining) error {
 		return err
 	}
 	signer := nodeauth.NewSigner(key)
-	client := metahttp.NewClient(metahttp.ClientConfig{URLs: j.metas, Signer: signer, HTTP: &http.Client{Timeout: 10 * time.Second}})
+	caller, err := httpClient(j.ca)
+	if err != nil {
+		return err
+	}
+	client := metahttp.NewClient(metahttp.ClientConfig{URLs: j.metas, Signer: signer, HTTP: caller})
 	j.edge.Key, j.edge.TLSURL, j.edge.Weight = signer.Key(), j.url, j.weight
 	id, err := client.Admit(ctx, meta.Admission{Kind: meta.EdgeNode, Key: signer.Key(), Token: invitation.Text(), Edge: j.edge})
 	if err != nil {

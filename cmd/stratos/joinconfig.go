@@ -7,8 +7,9 @@ import (
 )
 
 // edgeCaddyfile is what an operator would write by hand. A bare address gets its
-// certificate by the ACME profile "shortlived" and answers clients that send no
-// server name, which they do not for addresses.
+// certificate by the ACME profile "shortlived", where the authority has profiles
+// (one that was named with --acme need not), and answers clients that send no
+// server name, as they do for addresses.
 const edgeCaddyfile = `{
 	grace_period 30s
 {{- if .Address}}
@@ -17,6 +18,9 @@ const edgeCaddyfile = `{
 	stratos {
 		dir {{.Dir}}
 		meta {{.Metas}}
+{{- if .CA}}
+		ca {{.CA}}
+{{- end}}
 		edge {
 			memory 256MiB
 			pinned 100GB
@@ -35,7 +39,7 @@ const edgeCaddyfile = `{
 {{- if .ACMERoot}}
 			trusted_roots {{.ACMERoot}}
 {{- end}}
-{{- if .Address}}
+{{- if and .Address (not .ACME)}}
 			profile shortlived
 {{- end}}
 		}
@@ -53,7 +57,7 @@ func (j *joining) caddyfile(dir string, e *endpoint) ([]byte, error) {
 	var out bytes.Buffer
 	err = t.Execute(&out, map[string]any{
 		"Dir": dir, "Metas": strings.Join(j.metas, " "), "Host": e.host, "Address": e.address.IsValid(),
-		"Site": strings.TrimSuffix(j.url, "/"), "ACME": j.acme, "ACMERoot": j.acmeRoot,
+		"Site": strings.TrimSuffix(j.url, "/"), "ACME": j.acme, "ACMERoot": j.acmeRoot, "CA": j.ca,
 	})
 	return out.Bytes(), err
 }

@@ -10,11 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/origin/apikey"
 )
 
 func (c *cli) keys() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make, list and remove the API keys of an origin"}
+	cmd := &cobra.Command{Use: "keys", Short: "Make, list and remove API keys; make node keys"}
 	var file string
 	cmd.PersistentFlags().StringVar(&file, "file", "", "origin's key file (default: keys.json in --dir)")
 	where := func() string {
@@ -23,8 +24,28 @@ func (c *cli) keys() *cobra.Command {
 		}
 		return filepath.Join(c.dir, "keys.json")
 	}
-	cmd.AddCommand(c.keysCreate(where), c.keysList(where), c.keysRemove(where))
+	cmd.AddCommand(c.keysCreate(where), c.keysList(where), c.keysRemove(where), c.keysNode())
 	return cmd
+}
+
+func (c *cli) keysNode() *cobra.Command {
+	return &cobra.Command{
+		Use:   "node FILE",
+		Short: "Print the public half of a node's or operator's key, making the key if there is none",
+		Long: `Reads the Ed25519 key of a node or of a meta operator, or draws one and writes it to
+FILE (PKCS#8 in PEM, mode 0600). What it prints goes into the ` + "`operator`" + ` line of a meta
+node's Caddyfile; the file goes to --operator-key.`,
+		Example: "  stratos keys node operator.key",
+		Args:    exactly(1, "FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := nodeauth.LoadOrCreate(args[0])
+			if err != nil {
+				return err
+			}
+			id := nodeauth.KeyID(nodeauth.NewSigner(key).Key())
+			return c.print(map[string]string{"key": id, "file": args[0]}, id)
+		},
+	}
 }
 
 func (c *cli) keysCreate(where func() string) *cobra.Command {

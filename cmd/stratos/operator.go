@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +15,7 @@ import (
 type operatorFlags struct {
 	metas []string
 	key   string
+	ca    string
 }
 
 func (c *cli) addOperator(cmd *cobra.Command) *operatorFlags {
@@ -27,6 +26,7 @@ func (c *cli) addOperator(cmd *cobra.Command) *operatorFlags {
 	}
 	cmd.Flags().StringSliceVar(&o.metas, "meta", metas, "meta node's URL ($STRATOS_META)")
 	cmd.Flags().StringVar(&o.key, "operator-key", c.getenv("STRATOS_OPERATOR_KEY_FILE"), "the operator's key file ($STRATOS_OPERATOR_KEY_FILE)")
+	cmd.Flags().StringVar(&o.ca, "ca", c.getenv("STRATOS_CA"), "PEM file of a certificate authority to trust besides the system's ($STRATOS_CA)")
 	return o
 }
 
@@ -45,9 +45,11 @@ func (c *cli) operator(o *operatorFlags) (*metahttp.Client, error) {
 	if err != nil {
 		return nil, fail(exitNotFound, "--operator-key names the key that the meta node's `operator` line allows", err)
 	}
-	return metahttp.NewClient(metahttp.ClientConfig{
-		URLs: metas, Signer: nodeauth.NewSigner(private), HTTP: &http.Client{Timeout: 10 * time.Second},
-	}), nil
+	caller, err := httpClient(o.ca)
+	if err != nil {
+		return nil, err
+	}
+	return metahttp.NewClient(metahttp.ClientConfig{URLs: metas, Signer: nodeauth.NewSigner(private), HTTP: caller}), nil
 }
 
 func (c *cli) operatorKey(o *operatorFlags) string {
