@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/issue"
 	"github.com/stratos-mesh/stratos/router/geo"
 )
 
@@ -166,7 +168,8 @@ func BenchmarkTable(b *testing.B) {
 }
 
 // redirects is a router and the requests for its benchmark: 64 names, clients of
-// so many networks.
+// so many networks. Tickets come from an issuer as a meta node has it, with its
+// log on disk.
 type redirects struct {
 	meta     *fakeMeta
 	router   *Router
@@ -182,6 +185,19 @@ func newRedirects(b *testing.B, networks uint32) *redirects {
 		r.names = append(r.names, fmt.Sprintf("pub/film-%d.mp4", i))
 		r.meta.add(r.names[i], meta.Object, 5<<20, edges[i%len(edges)].ID, edges[(i+7)%len(edges)].ID, edges[(i+77)%len(edges)].ID)
 	}
+	issuer, err := issue.Open(issue.Config{
+		Dir: b.TempDir(), ChainID: "bench-1", Key: r.meta.key, Authority: 1, Logger: slog.New(slog.DiscardHandler),
+		Known: func(meta.EdgeID) bool { return true }, Banned: func([32]byte) bool { return false },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := issuer.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	r.meta.issuer = issuer
 	r.router = newTestRouter(b, r.meta)
 	r.router.config.Geo = geo.Chain{everywhere{}}
 	return r

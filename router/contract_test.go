@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/sds"
@@ -540,5 +542,25 @@ func TestTheRouterKeepsItsContract(t *testing.T) {
 			t.Errorf("test %s has no row", row)
 		}
 		t.Run(row, func(t *testing.T) { test(newScene(t)) })
+	}
+}
+
+func TestErrorsOfTheMetaNodeHaveAStatus(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err    error
+		status int
+	}{
+		"a root banned since it was resolved":   {fmt.Errorf("issue: %w", meta.ErrBanned), http.StatusUnavailableForLegalReasons},
+		"a path that the meta node refuses":     {meta.ErrInvalid, http.StatusBadRequest},
+		"a router that was not admitted":        {meta.ErrForbidden, http.StatusBadGateway},
+		"no edge that the meta node would sign": {meta.ErrNoEdges, http.StatusServiceUnavailable},
+		"a conflict, which no question causes":  {meta.ErrConflict, http.StatusServiceUnavailable},
+		"a client that went away":               {context.Canceled, httperr.StatusClientClosed},
+		"a problem that says itself":            {errBusy, http.StatusServiceUnavailable},
+	} {
+		if got := httperr.From(problem(test.err)).HTTPStatus(); got != test.status {
+			t.Errorf("%s: got status %d, want %d", name, got, test.status)
+		}
 	}
 }

@@ -37,6 +37,8 @@ type fakeMeta struct {
 	sequence         atomic.Uint64
 	resolves, issues atomic.Int64
 	now              func() time.Time
+	// issuer, when set, signs instead.
+	issuer meta.Issuer
 	// gate, when set, holds Issue until it is closed.
 	gate chan struct{}
 }
@@ -150,6 +152,10 @@ func (m *fakeMeta) Issue(ctx context.Context, requests []meta.TicketRequest) ([]
 	}
 	if failing != nil {
 		return nil, failing
+	}
+	if m.issuer != nil {
+		m.sequence.Add(uint64(len(requests)))
+		return m.issuer.Issue(ctx, requests)
 	}
 	out := make([]meta.Issued, len(requests))
 	for i, q := range requests {

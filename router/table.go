@@ -45,7 +45,9 @@ func NewTable(edges []meta.Edge, development bool, before *Table) *Table {
 		t.terms[i] = termsOf(&t.Edges[i], development)
 	}
 	for i := range t.Edges {
-		t.regions = append(t.regions, t.Edges[i].Region)
+		if region := t.Edges[i].Region; region != "" {
+			t.regions = append(t.regions, region)
+		}
 	}
 	slices.Sort(t.regions)
 	t.regions = slices.Compact(t.regions)
@@ -72,12 +74,12 @@ func (t *Table) Routable(id meta.EdgeID) bool {
 	return ok && t.terms[i].fixed < infinite
 }
 
-// region is the place of a region among those of the edges, 0xffff when no edge
-// is there.
+// region is a region's number in tickets: its place among those of the edges,
+// counted from 1, and 0 for one where no edge is.
 func (t *Table) region(name string) uint16 {
 	i, found := slices.BinarySearch(t.regions, name)
 	if !found {
-		return 0xffff
+		return 0
 	}
-	return uint16(i)
+	return uint16(i + 1)
 }
