@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -60,6 +61,13 @@ func (n *Node) Begin(ctx context.Context, u meta.Upload) (meta.Grant, error) {
 		return meta.Grant{}, fmt.Errorf("begin %s: %w", u.Name, err)
 	}
 	edges, err := n.edgesFor(unit, before, n.replicas(u.Replicas), u.Dead)
+	if errors.Is(err, meta.ErrNoEdges) || len(edges) < n.replicas(u.Replicas) {
+		// Edges may have come to life since the view was last looked at.
+		if err := n.readable(ctx, func() error { return n.renewView(ctx) }); err != nil {
+			return meta.Grant{}, fmt.Errorf("begin %s: %w", u.Name, err)
+		}
+		edges, err = n.edgesFor(unit, before, n.replicas(u.Replicas), u.Dead)
+	}
 	if err != nil {
 		return meta.Grant{}, fmt.Errorf("begin %s: %w", u.Name, err)
 	}

@@ -125,6 +125,8 @@ type Node struct {
 	// revoking serialises revocations, whose numbers grow by one; taken after
 	// names.
 	revoking sync.Mutex
+	// viewing has one view published at a time.
+	viewing sync.Mutex
 
 	stop context.CancelFunc
 	done sync.WaitGroup

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -59,23 +58,10 @@ func admit(t *testing.T, n *node.Node, count int) {
 		}
 		beat(t, n, i, meta.Beat{})
 	}
-	live(t, n, count)
 }
 
 func edgeKey(i int) ed25519.PublicKey {
 	return key(fmt.Sprintf("edge %d", i)).Public().(ed25519.PublicKey)
-}
-
-// live waits until as many edges are in the view.
-func live(t *testing.T, n *node.Node, count int) {
-	t.Helper()
-	until(t, "the live edges are in the view", func() bool {
-		_, err := begin(t, n, meta.Upload{Name: "abc/probe", Replicas: count})
-		if err != nil && !errors.Is(err, meta.ErrNoEdges) {
-			t.Fatal(err)
-		}
-		return err == nil
-	})
 }
 
 // until asks every few milliseconds, as callers of a network do, and gives up

@@ -59,7 +59,11 @@ func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
 	n.mu.Lock()
 	serving := n.fleet.inState(meta.Live, meta.Draining)
 	n.mu.Unlock()
-	holders = slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !serving[id] })
+	// When no edge at all is heard it is this node that is cut off: the silent
+	// holders are then the best there is to know.
+	if len(serving) > 0 {
+		holders = slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !serving[id] })
+	}
 	for _, id := range holders {
 		delete(serving, id)
 	}

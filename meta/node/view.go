@@ -49,6 +49,8 @@ func (n *Node) View(cid sds.CID) ([]byte, error) {
 // renewView publishes the live edges when an epoch begins and they are others
 // than before, and at once when a live edge is missing that uploads need.
 func (n *Node) renewView(ctx context.Context) error {
+	n.viewing.Lock()
+	defer n.viewing.Unlock()
 	epoch := issue.EpochAt(n.cfg.Now(), n.cfg.EpochLength)
 	n.mu.Lock()
 	live := n.fleet.inState(meta.Live, meta.Suspect)
