@@ -70,9 +70,12 @@ func (c Config) Validate() error {
 		name  string
 		value int64
 	}{
-		{"PinnedLimit", c.PinnedLimit}, {"CachedLimit", c.CachedLimit},
-		{"UseResolution", int64(c.UseResolution)}, {"QuarantineFiles", int64(c.QuarantineFiles)},
-		{"ScrubPeriod", int64(c.ScrubPeriod)}, {"ScrubRate", c.ScrubRate},
+		{"PinnedLimit", c.PinnedLimit},
+		{"CachedLimit", c.CachedLimit},
+		{"UseResolution", int64(c.UseResolution)},
+		{"QuarantineFiles", int64(c.QuarantineFiles)},
+		{"ScrubPeriod", int64(c.ScrubPeriod)},
+		{"ScrubRate", c.ScrubRate},
 	} {
 		if field.value < 0 {
 			errs = append(errs, fmt.Errorf("disk: %s is %d: want 0 or more", field.name, field.value))

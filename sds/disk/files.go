@@ -77,8 +77,10 @@ func (f files) make() error {
 	default:
 		return nil
 	}
-	for _, dir := range []string{f.dir, f.at(indexName), f.at(tempName), f.at(quarantineDir),
-		f.at(className(sds.Pinned)), f.at(className(sds.Cached))} {
+	for _, dir := range []string{
+		f.dir, f.at(indexName), f.at(tempName), f.at(quarantineDir),
+		f.at(className(sds.Pinned)), f.at(className(sds.Cached)),
+	} {
 		if err := f.fs.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
