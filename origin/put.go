@@ -38,7 +38,7 @@ func (o *Origin) putFile(w http.ResponseWriter, r *http.Request, path string) er
 		return err
 	}
 	defer in.close()
-	u := meta.Upload{Name: name, Kind: meta.Object, MaxBytes: covering(max(in.size, 64<<20)), Replicas: o.config.Replicas}
+	u := meta.Upload{Name: name, Kind: meta.Object, MaxBytes: covering(in.expected()), Replicas: o.config.Replicas}
 	_, _ = rand.Read(u.ID[:]) // never fails
 	session, err := o.writer.Open(r.Context(), u, nil, 0)
 	if err != nil {
@@ -79,14 +79,16 @@ func (o *Origin) putFile(w http.ResponseWriter, r *http.Request, path string) er
 var conditionsNone = conditions{}
 
 // covering is how many bytes a grant must cover for an object of a size: nodes
-// and manifest are less than a hundredth of it, and a little.
-func covering(size int64) int64 { return size + size/64 + 4<<20 }
+// and manifest are less than a hundredth of it, and a little; edges count slices
+// again that were sent again.
+func covering(size int64) int64 { return size + size/8 + 64<<20 }
 
 // incoming is a request's body that was let in.
 type incoming struct {
 	origin *Origin
 	body   *body
-	size   int64 // as announced, 0 when unknown
+	size   int64 // as announced, 0 when it was not
+	known  bool
 	digest wanted
 	kind   string
 	leave  func()
@@ -124,12 +126,20 @@ func (o *Origin) accept(w http.ResponseWriter, r *http.Request, key *apikey.Key,
 		return nil, err
 	}
 	o.counters.Uploads.Add(1)
-	return &incoming{origin: o, body: o.newBody(w, r, o.config.MaxUpload, room, size), size: size, digest: digest, kind: kind,
+	return &incoming{origin: o, body: o.newBody(w, r, o.config.MaxUpload, room, size), size: size, known: r.ContentLength >= 0, digest: digest, kind: kind,
 		leave: func() {
 			room.release()
 			leave()
 			o.counters.Uploads.Add(-1)
 		}}, nil
+}
+
+// expected is what a grant is first asked for; it grows when more comes.
+func (in *incoming) expected() int64 {
+	if in.known {
+		return in.size
+	}
+	return 256 << 20
 }
 
 func (in *incoming) close() { in.leave() }

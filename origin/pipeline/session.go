@@ -28,15 +28,21 @@ type Session struct {
 	request meta.Upload
 	grant   meta.Grant
 	version int
-	strikes map[meta.EdgeID]int
+	strikes map[meta.EdgeID]strikes
 	dead    map[meta.EdgeID]bool
+}
+
+// strikes are failures of an edge since it last did its work.
+type strikes struct {
+	count int
+	last  time.Time
 }
 
 // Open begins an upload, or goes on with one: saved is the grant that an
 // earlier session ended with, nil for a new upload, and sent the bytes that went
 // under it so far.
 func (w *Writer) Open(ctx context.Context, request meta.Upload, saved *meta.Grant, sent int64) (*Session, error) {
-	s := &Session{writer: w, request: request, strikes: map[meta.EdgeID]int{}, dead: map[meta.EdgeID]bool{}}
+	s := &Session{writer: w, request: request, strikes: map[meta.EdgeID]strikes{}, dead: map[meta.EdgeID]bool{}}
 	s.sent.Store(sent)
 	if saved != nil {
 		s.grant = *saved
@@ -151,16 +157,24 @@ func (s *Session) fine(edges []meta.EdgeID) {
 }
 
 // blame counts a failure of an edge under a version of the grant. The third in
-// a row, or one that shows that nobody is there, has the edge replaced.
-func (s *Session) blame(ctx context.Context, edge meta.EdgeID, version int, gone bool) error {
+// a row, or one that shows that nobody is there, has the edge replaced. Failures
+// of blocks that were under way together are one.
+func (s *Session) blame(ctx context.Context, edge meta.EdgeID, version int, cause error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if version != s.version || s.dead[edge] {
 		return nil // judged under an older grant; the newer one has the answer
 	}
-	s.strikes[edge]++
-	if !gone && s.strikes[edge] < 3 {
-		return nil
+	config := &s.writer.config
+	if !unreachable(cause) {
+		now, strike := config.Now(), s.strikes[edge]
+		if strike.count > 0 && now.Sub(strike.last) < config.Pause {
+			return nil
+		}
+		s.strikes[edge] = strikes{strike.count + 1, now}
+		if strike.count+1 < 3 {
+			return nil
+		}
 	}
 	s.dead[edge] = true
 	err := s.begin(ctx)
@@ -169,8 +183,8 @@ func (s *Session) blame(ctx context.Context, edge meta.EdgeID, version int, gone
 		delete(s.dead, edge)
 		return err
 	}
-	s.writer.config.Counters.Replaced.Add(1)
-	s.writer.config.Logger.Warn("edge replaced in upload", "edge", edge, "name", s.request.Name, "edges", s.grant.Edges, "error", err)
+	config.Counters.Replaced.Add(1)
+	config.Logger.Warn("edge replaced in upload", "edge", edge, "name", s.request.Name, "edges", s.grant.Edges, "cause", cause, "error", err)
 	return err
 }
 

@@ -81,19 +81,15 @@ func (s *Session) judge(ctx context.Context, err error, missing, stored []meta.E
 		}
 		return fmt.Errorf("%w: %w", ErrGrant, err)
 	}
-	if err != nil { // the edge that we called failed
-		if blamed := s.blame(ctx, missing[0], version, unreachable(err)); blamed != nil {
-			return blamed
-		}
-		return err
+	if err == nil {
+		// It stored the block and could not pass it on. The next attempt asks whoever
+		// lacks it directly, and so learns why.
+		return fmt.Errorf("edge %d did not get the block from edge %d: %w", without(missing, stored)[0], missing[0], meta.ErrNoEdges)
 	}
-	// It stored the block but could not pass it on. Who is next in line is asked
-	// directly by the next attempt; a strike each until then.
-	lacking := without(missing, stored)
-	if blamed := s.blame(ctx, lacking[0], version, false); blamed != nil {
+	if blamed := s.blame(ctx, missing[0], version, err); blamed != nil {
 		return blamed
 	}
-	return fmt.Errorf("edge %d did not get the block from edge %d: %w", lacking[0], missing[0], meta.ErrNoEdges)
+	return err
 }
 
 // permanent errors are the same however often one asks.
