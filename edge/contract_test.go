@@ -401,12 +401,15 @@ func rows() map[string]func(*testing.T, *stage) {
 			s.revoke(t, meta.Revocation{Root: p.record.Root})
 			r, _ = s.e.get(t, path)
 			want(t, r, 410, "Cache-Control", "no-store")
+			s.revoke(t, meta.Revocation{Root: p.record.Root, Kind: meta.Lifted})
+			r, _ = s.e.get(t, path)
+			want(t, r, 200)
 		},
 		"banned": func(t *testing.T, s *stage) {
 			film := content(10, 200_000)
 			first := s.publish("acme/film", map[string][]byte{"f.mp4": film}, s.e)
 			again := s.publish("other/wrap", map[string][]byte{"deep/g.mp4": film, "ok.txt": []byte("ok")}, s.e)
-			s.revoke(t, meta.Revocation{Root: first.record.Root, Objects: []sds.CID{sds.Sum(sds.Raw, film)}})
+			s.revoke(t, meta.Revocation{Kind: meta.ByNetwork, Root: first.record.Root, Objects: []sds.CID{sds.Sum(sds.Raw, film)}})
 			r, _ := s.e.get(t, "/t/"+s.world.ticket(first, nil, s.e)+"/acme/film/f.mp4")
 			want(t, r, 451)
 			text := s.world.ticket(again, nil, s.e)
@@ -500,6 +503,9 @@ func (w *world) revoke(t *testing.T, r meta.Revocation) {
 	t.Helper()
 	w.meta.mu.Lock()
 	r.Number, r.Authority, r.Time = uint64(len(w.meta.revocations)+1), testAuthority, time.Now()
+	if r.Kind == 0 {
+		r.Kind = meta.ByOwner
+	}
 	r.Sign(w.meta.key, testChain)
 	w.meta.revocations = append(w.meta.revocations, r)
 	w.meta.mu.Unlock()

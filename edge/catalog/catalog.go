@@ -196,18 +196,22 @@ func (c *Catalog) Revoke() {
 	}
 }
 
-// mark sets the revoked flags of a root and of its objects.
+// mark sets the revoked flags of a root and of its objects, or takes them away
+// where a revocation was lifted.
 func (c *Catalog) mark(r *Root) {
-	if err := c.config.Revoked(r.Record.Root); err != nil {
-		r.revoked.Store(&err)
-	}
+	r.revoked.Store(reason(c.config.Revoked(r.Record.Root)))
 	t := r.table.Load()
 	if t == nil {
 		return
 	}
 	for _, o := range t.objects {
-		if err := c.config.Revoked(o.CID); err != nil {
-			o.revoked.Store(&err)
-		}
+		o.revoked.Store(reason(c.config.Revoked(o.CID)))
 	}
+}
+
+func reason(err error) *error {
+	if err == nil {
+		return nil
+	}
+	return &err
 }

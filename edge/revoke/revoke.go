@@ -80,15 +80,21 @@ func (l *List) Add(list []meta.Revocation, network *peers.Snapshot) error {
 func (l *List) apply(r *meta.Revocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kind := deleted
-	if len(r.Objects) > 0 {
-		kind = banned
+	reason := banned
+	if r.Kind == meta.ByOwner {
+		reason = deleted
 	}
-	if r.Root.Defined() {
-		l.reason[r.Root] = kind
+	if r.Kind == meta.Lifted {
+		// Only its owner's own order is taken back, never a ban.
+		if l.reason[r.Root] == deleted {
+			delete(l.reason, r.Root)
+		}
+		reason = nil
 	}
-	for _, cid := range r.Objects {
-		l.reason[cid] = banned
+	for _, cid := range append([]sds.CID{r.Root}, r.Objects...) {
+		if reason != nil && cid.Defined() && l.reason[cid] != banned {
+			l.reason[cid] = reason
+		}
 	}
 	l.number.Store(max(l.number.Load(), r.Number))
 }

@@ -98,11 +98,23 @@ func (h *Handler) Put(w http.ResponseWriter, r *http.Request, cid sds.CID) error
 	// Origins give up after a minute; a body that trickles holds a place here.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 
-	release, err := h.config.Leases.Reserve(grant, cid, claimed(r.ContentLength))
+	// A slice that is here already costs nothing again: writes are repeated.
+	had, err := h.config.Store.Has(r.Context(), cid)
+	if err != nil {
+		return err
+	}
+	bytes := claimed(r.ContentLength)
+	if had {
+		bytes = 0
+	}
+	release, err := h.config.Leases.Reserve(grant, cid, bytes)
 	if err != nil {
 		return err
 	}
 	durable, stored, err := h.store(r, cid, grant, hops)
+	if had {
+		stored = 0
+	}
 	release(stored)
 	if err != nil {
 		return err
