@@ -58,6 +58,7 @@ func (t *Tracker) watch(now time.Time) {
 			heard++
 		}
 	}
+	t.darken(now, heard, expected)
 	h := &t.halt
 	reason := t.massSilence(now, expected)
 	if 2*heard < expected {
@@ -79,6 +80,26 @@ func (t *Tracker) watch(now time.Time) {
 		} else {
 			h.reason = fmt.Sprintf("%d of %d edges are heard again, waiting until all is calm for %v", heard, expected, t.config.Settle)
 		}
+	}
+}
+
+// darken notes that of several edges none is heard any more. Those that were
+// heard until shortly before the last one are then judged as before; one that
+// was gone already stays so. After a start nothing is dark: nobody was heard
+// yet.
+func (t *Tracker) darken(now time.Time, heard, expected int) {
+	t.dark = time.Time{}
+	if heard > 0 || expected < 2 {
+		return
+	}
+	var newest time.Time
+	for _, e := range t.edges {
+		if e.last.After(newest) {
+			newest = e.last
+		}
+	}
+	if !newest.IsZero() && now.Sub(newest) < t.config.GiveUp {
+		t.dark = newest.Add(-2 * t.missed())
 	}
 }
 

@@ -14,6 +14,10 @@
 // Judgements of single edges are worth nothing when many fall silent at once:
 // then a cable is cut or this node is, and copying everything everywhere would
 // be the real damage. Halt says when repair must wait; halt.go has its rules.
+// And when not one of several edges is heard any more, it is surely this node
+// that is cut off: those that fell silent together keep the state they had, so
+// that viewers are still sent to them, until one is heard again or GiveUp is
+// over.
 package health
 
 import (
@@ -77,6 +81,9 @@ type Tracker struct {
 	mu    sync.Mutex // guards all below
 	edges map[meta.EdgeID]*edge
 	halt  halting
+	// dark is the last time before which nothing was heard of edges that are
+	// judged as if it was now; zero while any edge is heard.
+	dark time.Time
 }
 
 type edge struct {
@@ -219,6 +226,7 @@ func (t *Tracker) Tick() []Change {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.config.Now()
+	t.watch(now)
 	var out []Change
 	for id, e := range t.edges {
 		if state := t.state(e, now); state != e.shown {
@@ -227,12 +235,15 @@ func (t *Tracker) Tick() []Change {
 		}
 	}
 	slices.SortFunc(out, func(a, b Change) int { return int(int64(a.Edge) - int64(b.Edge)) })
-	t.watch(now)
 	return out
 }
 
 func (t *Tracker) state(e *edge, now time.Time) meta.EdgeState {
-	switch silence := now.Sub(t.heard(e)); {
+	silence := now.Sub(t.heard(e))
+	if !t.dark.IsZero() && !t.heard(e).Before(t.dark) {
+		silence = 0
+	}
+	switch {
 	case !e.known:
 		return meta.Joining
 	case silence >= t.config.DownAfter:

@@ -219,6 +219,52 @@ func TestAllFiveCutOffHalt(t *testing.T) {
 	w.wantHalt(false)
 }
 
+// When nobody is heard any more it is this node that hears nothing: those that
+// fell silent together stay what they were.
+func TestInTheDarkEdgesAreJudgedAsBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, health.Defaults(true), 5)
+	w.tracker.Drain(4, true)
+	w.kill(5)
+	w.run(30)
+	w.wantState(5, meta.Down)
+	all := w.beating
+	w.beating = nil
+	w.run(10)
+	for _, id := range []meta.EdgeID{1, 2, 3} {
+		w.wantState(id, meta.Live)
+	}
+	w.wantState(4, meta.Draining)
+	w.wantState(5, meta.Down)
+	w.wantHalt(true)
+	w.tracker.Report(2, "viewer") // what viewers see still counts
+	w.wantState(2, meta.Suspect)
+	w.run(600)
+	w.wantState(1, meta.Live)
+	// One is heard: the others are silent indeed.
+	w.beating = all[:1]
+	w.run(1)
+	w.wantState(1, meta.Live)
+	w.wantState(3, meta.Down)
+	w.beating = all
+	w.run(1)
+	w.wantState(3, meta.Live)
+	// Nobody believes it for ever.
+	w.beating = nil
+	w.run(3599)
+	w.wantState(1, meta.Live)
+	w.run(10)
+	w.wantState(1, meta.Down)
+}
+
+func TestASingleEdgeIsNotInTheDark(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, health.Defaults(true), 1)
+	w.kill(1)
+	w.run(10)
+	w.wantState(1, meta.Down)
+}
+
 // Between a beat and the next tick nothing may look calm.
 func TestABeatAfterSilenceIsNotCalm(t *testing.T) {
 	t.Parallel()
