@@ -119,7 +119,7 @@ func (c *Choice) reset(t *Table, q *Query) {
 		c.flags = make([]uint8, len(t.Edges))
 	}
 	for _, id := range q.Holders {
-		if i, ok := t.index[id]; ok && len(c.holders) < mostHolders && t.Edges[i].State != meta.Down {
+		if i, ok := t.index[id]; ok && len(c.holders) < mostHolders && serves(&t.Edges[i]) {
 			c.flags[i] |= isHolder
 			c.places[len(c.holders)] = t.geometry.vectors[i]
 			c.holders = append(c.holders, i)

@@ -26,14 +26,14 @@ func byHand(t *Table, q *Query) (working, rest []meta.EdgeID) {
 	for _, entry := range order {
 		i := entry & 0xffff
 		e := &t.Edges[i]
-		if reasonAgainst(e, t.development) != "" || e.ID == q.Avoid {
+		if reasonAgainst(e, t.development, t.blind) != "" || e.ID == q.Avoid {
 			continue
 		}
 		expected := float32(entry>>16)/perMs + t.terms[i].fixed
 		if !slices.Contains(q.Holders, e.ID) {
 			nearest := math.Inf(1)
 			for _, h := range q.Holders {
-				if holder, ok := t.Edge(h); ok && holder.State != meta.Down {
+				if holder, ok := t.Edge(h); ok && (holder.State == meta.Live || holder.State == meta.Draining) {
 					nearest = min(nearest, vectorOf(e.Lat, e.Lon).chord2(vectorOf(holder.Lat, holder.Lon)))
 				}
 			}
@@ -137,15 +137,19 @@ func TestWhatMovesARanking(t *testing.T) {
 		"the edge that sent the client back is out": {
 			edges: []meta.Edge{near, far}, q: with(func(q *Query) { q.Avoid = 1 }), first: []meta.EdgeID{2},
 		},
-		"no live edge at all": {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Down })}, q: frankfurt},
+		"when no edge is live, those that fell silent are asked": {
+			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Down }), edge(far, func(e *meta.Edge) { e.State = meta.Suspect })},
+			q:     frankfurt, first: []meta.EdgeID{1}, rest: []meta.EdgeID{2},
+		},
+		"but not one that was never heard": {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Joining })}, q: frankfurt},
 		"plain http is for development networks": {
 			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{2},
 		},
 		"and good there": {
 			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{1}, rest: []meta.EdgeID{2}, dev: true,
 		},
-		"holders are sources, nearest to the first edge first, a dead one is none": {
-			edges: []meta.Edge{near, far, edgeAt(3, "c", 51, 0), edge(edgeAt(4, "d", 50, 7), func(e *meta.Edge) { e.State = meta.Down })},
+		"holders are sources, nearest to the first edge first, a suspect one is none": {
+			edges: []meta.Edge{near, far, edgeAt(3, "c", 51, 0), edge(edgeAt(4, "d", 50, 7), func(e *meta.Edge) { e.State = meta.Suspect })},
 			q:     with(func(q *Query) { q.Holders = []meta.EdgeID{2, 3, 4, 9}; q.Requests = 1000 }),
 			first: []meta.EdgeID{1, 3}, rest: []meta.EdgeID{2}, sources: []meta.EdgeID{3, 2},
 		},

@@ -52,6 +52,7 @@ type Config struct {
 type Router struct {
 	config Config
 	mux    *http.ServeMux
+	links  http.Handler
 	memory *Memory
 	issues *issues
 }

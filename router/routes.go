@@ -14,8 +14,10 @@ import (
 // writes them.
 type handler func(http.ResponseWriter, *http.Request) error
 
-// api paths, and what each answers by method. Everything else is canonical.
+// routes says what each path answers by method. What is not here is a canonical
+// URL.
 func (r *Router) routes() {
+	r.links = r.only(r.canonical, http.MethodGet, http.MethodHead)
 	get := func(pattern string, h handler) { r.mux.Handle(pattern, r.only(h, http.MethodGet, http.MethodHead)) }
 	get("/healthz", r.healthy)
 	get("/readyz", r.ready)
@@ -34,7 +36,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path := req.URL.Path
 	switch {
 	case !strings.HasPrefix(path, "/v1/") && path != "/healthz" && path != "/readyz":
-		r.only(r.canonical, http.MethodGet, http.MethodHead).ServeHTTP(w, req)
+		r.links.ServeHTTP(w, req)
 	case unclean(path):
 		// The mux would redirect to what it takes for the meaning.
 		r.only(badPath, req.Method).ServeHTTP(w, req)
