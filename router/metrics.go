@@ -1,6 +1,7 @@
 package router
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ type metrics struct {
 	seconds    prometheus.Histogram
 	signed     *prometheus.CounterVec
 	redirects  *prometheus.CounterVec
+	problems   *prometheus.CounterVec
 	age, edges *prometheus.Desc
 }
 
@@ -37,6 +39,9 @@ func newMetrics(m *Memory) *metrics {
 		redirects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stratos_router_redirects_total", Help: "Viewers sent to an edge, by kind of what they asked for.",
 		}, []string{"kind"}),
+		problems: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "stratos_router_problems_total", Help: "Requests that were answered with an error, by status.",
+		}, []string{"status"}),
 		age: prometheus.NewDesc("stratos_router_snapshot_age_seconds",
 			"Since a meta node last confirmed the network that this router uses.", nil, nil),
 		edges: prometheus.NewDesc("stratos_router_edges", "Edges known, by whether viewers are sent to them.", []string{"routable"}, nil),
@@ -49,6 +54,7 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	m.seconds.Describe(out)
 	m.signed.Describe(out)
 	m.redirects.Describe(out)
+	m.problems.Describe(out)
 	out <- m.age
 	out <- m.edges
 }
@@ -59,6 +65,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.seconds.Collect(out)
 	m.signed.Collect(out)
 	m.redirects.Collect(out)
+	m.problems.Collect(out)
 	s := m.memory.network.Load()
 	if s == nil {
 		return
@@ -92,3 +99,5 @@ func (m *metrics) sent(kind meta.Kind) {
 	}
 	m.redirects.WithLabelValues(name).Inc()
 }
+
+func (m *metrics) problem(status int) { m.problems.WithLabelValues(strconv.Itoa(status)).Inc() }

@@ -73,10 +73,15 @@ func (r *Router) only(h handler, methods ...string) http.Handler {
 		if err == nil {
 			return
 		}
-		p := httperr.Write(w, req, err)
-		if p.HTTPStatus() >= 500 {
-			r.config.Logger.Warn("request failed", slog.String("path", req.URL.Path), slog.Any("error", err))
+		status := httperr.Write(w, req, err).HTTPStatus()
+		r.memory.metrics.problem(status)
+		level := slog.LevelDebug
+		if status >= 500 && status != http.StatusServiceUnavailable {
+			// 503 is for every request while the meta node is away: that is said
+			// once, by who follows the network, and counted.
+			level = slog.LevelWarn
 		}
+		r.config.Logger.Log(req.Context(), level, "request failed", slog.String("path", req.URL.Path), slog.Any("error", err))
 	})
 }
 
