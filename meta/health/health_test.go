@@ -328,7 +328,7 @@ func TestMassSilence(t *testing.T) {
 				return
 			}
 			// It lasts longer than the window, and longer than until they are down.
-			w.run(1800)
+			w.run(650)
 			w.wantHalt(true)
 			w.wantState(1, meta.Down)
 			w.beating = append(w.beating, ids(test.gone)[:5]...)

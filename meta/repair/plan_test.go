@@ -63,85 +63,125 @@ func TestMake(t *testing.T) {
 	}{
 		{name: "enough", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C, 2: C, 3: C}},
 		{name: "a suspect copy counts", states: [5]meta.EdgeState{S, L, L, L, L}, held: held{1: C, 2: C, 3: C}},
-		{name: "a down copy does not", states: [5]meta.EdgeState{D, L, L, D, L}, held: held{1: C, 2: C, 3: C},
-			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3}},
-		{name: "a joining edge is neither holder nor target", states: [5]meta.EdgeState{J, L, L, J, L}, held: held{1: C, 2: C, 3: C},
-			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3}},
+		{
+			name: "a down copy does not", states: [5]meta.EdgeState{D, L, L, D, L}, held: held{1: C, 2: C, 3: C},
+			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3},
+		},
+		{
+			name: "a joining edge is neither holder nor target", states: [5]meta.EdgeState{J, L, L, J, L}, held: held{1: C, 2: C, 3: C},
+			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3},
+		},
 		{name: "suspect and draining edges are no targets", states: [5]meta.EdgeState{D, L, L, S, R}, held: held{1: C, 2: C, 3: C}},
-		{name: "a draining copy is handed over, and the last source", states: [5]meta.EdgeState{R, S, L, D, L}, held: held{1: C, 2: C, 3: C},
-			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{3, 2, 1}},
-		{name: "a partial copy is completed first", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C, 2: C, 4: P},
-			targets: []meta.EdgeID{4}, sources: []meta.EdgeID{1, 2}},
+		{
+			name: "a draining copy is handed over, and the last source", states: [5]meta.EdgeState{R, S, L, D, L}, held: held{1: C, 2: C, 3: C},
+			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{3, 2, 1},
+		},
+		{
+			name: "a partial copy is completed first", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C, 2: C, 4: P},
+			targets: []meta.EdgeID{4}, sources: []meta.EdgeID{1, 2},
+		},
 		{name: "nobody has it", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: P}, lost: 1},
 		{name: "nobody is left to take it", states: [5]meta.EdgeState{D, L, L, D, D}, held: held{1: C, 2: C, 3: C}},
 		{name: "one too many", states: [5]meta.EdgeState{L, L, L, L, D}, held: held{1: C, 2: C, 3: C, 4: C}, drop: []meta.EdgeID{0}},
 		{name: "one too many, but one is suspect", states: [5]meta.EdgeState{L, L, L, S, L}, held: held{1: C, 2: C, 3: C, 4: C}},
-		{name: "one too many, but one is outside the view", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C, 2: C, 3: C, 4: C},
-			change: func(s *repair.Snapshot) { s.View.Edges = s.View.Edges[:2] }},
-		{name: "a full edge is no target", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: C, 3: C},
+		{
+			name: "one too many, but one is outside the view", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C, 2: C, 3: C, 4: C},
+			change: func(s *repair.Snapshot) { s.View.Edges = s.View.Edges[:2] },
+		},
+		{
+			name: "a full edge is no target", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: C, 3: C},
 			change:  func(s *repair.Snapshot) { s.Edges[3].PinnedFree = 1000 },
-			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3}},
-		{name: "an edge that failed lately is no target", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: C, 3: C},
+			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3},
+		},
+		{
+			name: "an edge that failed lately is no target", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: C, 3: C},
 			change: func(s *repair.Snapshot) {
 				s.Avoid = func(_ inventory.Version, id meta.EdgeID) bool { return id == 5 }
 			},
-			targets: []meta.EdgeID{4}, sources: []meta.EdgeID{2, 3}},
-		{name: "what is under way counts", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: C, 3: C},
-			change: func(s *repair.Snapshot) {
-				s.Underway = func(inventory.Version) []meta.EdgeID { return []meta.EdgeID{4} }
-			}},
-		{name: "what is under way to an edge that went down does not", states: [5]meta.EdgeState{D, L, L, D, L}, held: held{1: C, 2: C, 3: C},
+			targets: []meta.EdgeID{4}, sources: []meta.EdgeID{2, 3},
+		},
+		{
+			name: "what is under way counts", states: [5]meta.EdgeState{D, L, L, L, L}, held: held{1: C, 2: C, 3: C},
 			change: func(s *repair.Snapshot) {
 				s.Underway = func(inventory.Version) []meta.EdgeID { return []meta.EdgeID{4} }
 			},
-			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3}},
-		{name: "halted with two replicas", states: [5]meta.EdgeState{D, D, L, L, L}, held: held{1: C, 3: C, 4: C},
-			change: func(s *repair.Snapshot) { s.Halt = health.Halt{Active: true, Calm: true} }},
-		{name: "halted with one replica and calm", states: [5]meta.EdgeState{D, D, L, L, D}, held: held{1: C, 2: C, 3: C},
+		},
+		{
+			name: "what is under way to an edge that went down does not", states: [5]meta.EdgeState{D, L, L, D, L}, held: held{1: C, 2: C, 3: C},
+			change: func(s *repair.Snapshot) {
+				s.Underway = func(inventory.Version) []meta.EdgeID { return []meta.EdgeID{4} }
+			},
+			targets: []meta.EdgeID{5}, sources: []meta.EdgeID{2, 3},
+		},
+		{
+			name: "halted with two replicas", states: [5]meta.EdgeState{D, D, L, L, L}, held: held{1: C, 3: C, 4: C},
+			change: func(s *repair.Snapshot) { s.Halt = health.Halt{Active: true, Calm: true} },
+		},
+		{
+			name: "halted with one replica and calm", states: [5]meta.EdgeState{D, D, L, L, D}, held: held{1: C, 2: C, 3: C},
 			change:  func(s *repair.Snapshot) { s.Halt = health.Halt{Active: true, Calm: true} },
-			targets: []meta.EdgeID{4}, sources: []meta.EdgeID{3}},
-		{name: "halted with one replica and not calm", states: [5]meta.EdgeState{D, D, L, L, D}, held: held{1: C, 2: C, 3: C},
-			change: func(s *repair.Snapshot) { s.Halt = health.Halt{Active: true} }},
-		{name: "waiting for an inventory", states: [5]meta.EdgeState{D, D, L, L, D}, held: held{1: C, 2: C, 3: C},
-			change: func(s *repair.Snapshot) { s.Waiting = "for somebody" }},
-		{name: "just published, nobody said complete", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{2: P},
+			targets: []meta.EdgeID{4}, sources: []meta.EdgeID{3},
+		},
+		{
+			name: "halted with one replica and not calm", states: [5]meta.EdgeState{D, D, L, L, D}, held: held{1: C, 2: C, 3: C},
+			change: func(s *repair.Snapshot) { s.Halt = health.Halt{Active: true} },
+		},
+		{
+			name: "waiting for an inventory", states: [5]meta.EdgeState{D, D, L, L, D}, held: held{1: C, 2: C, 3: C},
+			change: func(s *repair.Snapshot) { s.Waiting = "for somebody" },
+		},
+		{
+			name: "just published, nobody said complete", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{2: P},
 			change: func(s *repair.Snapshot) {
 				i := item(1)
 				i.Durable = []meta.EdgeID{1, 2, 3}
 				s.Items = each(i)
 			},
-			targets: []meta.EdgeID{1, 2, 3}, kinds: []meta.WorkKind{meta.Check, meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2, 3}},
-		{name: "just published, in a halt", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{},
+			targets: []meta.EdgeID{1, 2, 3}, kinds: []meta.WorkKind{meta.Check, meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2, 3},
+		},
+		{
+			name: "just published, in a halt", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{},
 			change: func(s *repair.Snapshot) {
 				i := item(1)
 				i.Durable = []meta.EdgeID{1, 2}
 				s.Items, s.Halt = each(i), health.Halt{Active: true, Calm: true}
 			},
-			targets: []meta.EdgeID{1, 2}, kinds: []meta.WorkKind{meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2}},
-		{name: "just published on too few", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{},
+			targets: []meta.EdgeID{1, 2}, kinds: []meta.WorkKind{meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2},
+		},
+		{
+			name: "just published on too few", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{},
 			change: func(s *repair.Snapshot) {
 				i := item(1)
 				i.Durable = []meta.EdgeID{1, 2}
 				s.Items = each(i)
 			},
-			targets: []meta.EdgeID{1, 2, 3}, kinds: []meta.WorkKind{meta.Check, meta.Check, meta.Replicate}, sources: []meta.EdgeID{1, 2}},
-		{name: "published long ago, and its edges dropped it since", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{4: C},
+			targets: []meta.EdgeID{1, 2, 3}, kinds: []meta.WorkKind{meta.Check, meta.Check, meta.Replicate}, sources: []meta.EdgeID{1, 2},
+		},
+		{
+			name: "published long ago, and its edges dropped it since", states: [5]meta.EdgeState{L, L, L, D, D}, held: held{4: C},
 			change: func(s *repair.Snapshot) {
 				i := item(1)
 				i.Durable = []meta.EdgeID{1, 2}
 				s.Items, s.Now = each(i), i.Record.Modified.Add(time.Hour)
-			}, lost: 1},
-		{name: "published long ago, and nobody ever said that he has it", states: [5]meta.EdgeState{L, L, D, D, D}, held: held{1: P},
+			}, lost: 1,
+		},
+		{
+			name: "published long ago, and nobody ever said that he has it", states: [5]meta.EdgeState{L, L, D, D, D}, held: held{1: P},
 			change: func(s *repair.Snapshot) {
 				i := item(1)
 				i.Durable = []meta.EdgeID{1, 2}
 				s.Items, s.Now = each(i), i.Record.Modified.Add(time.Hour)
 			},
-			targets: []meta.EdgeID{1, 2}, kinds: []meta.WorkKind{meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2}},
-		{name: "more edges are wanted than exist", states: [5]meta.EdgeState{L, L, D, D, D}, held: held{1: C, 2: C},
-			change: func(s *repair.Snapshot) { s.Heat = func(meta.UnitKey) int { return 20 } }},
-		{name: "no view yet", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C},
-			change: func(s *repair.Snapshot) { s.View = &place.View{} }},
+			targets: []meta.EdgeID{1, 2}, kinds: []meta.WorkKind{meta.Check, meta.Check}, sources: []meta.EdgeID{1, 2},
+		},
+		{
+			name: "more edges are wanted than exist", states: [5]meta.EdgeState{L, L, D, D, D}, held: held{1: C, 2: C},
+			change: func(s *repair.Snapshot) { s.Heat = func(meta.UnitKey) int { return 20 } },
+		},
+		{
+			name: "no view yet", states: [5]meta.EdgeState{L, L, L, L, L}, held: held{1: C},
+			change: func(s *repair.Snapshot) { s.View = &place.View{} },
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -40,26 +40,25 @@ type world struct {
 // simEdge does its work at the rate it is told, and beats unless it is dead or
 // cut off.
 type simEdge struct {
-	id         meta.EdgeID
-	capacity   int64
-	dead, cut  bool
-	draining   bool
-	boot       byte
-	fails      bool
-	unsound    bool // fails checks alone
-	tried      int  // works that it failed
-	lies       bool // says done without doing
-	late       bool // says what changed a beat after what is done
-	holdings   map[inventory.Version]meta.Holding
-	digest     inventory.Digest
-	changes    []meta.Holding
-	before     []meta.Holding
-	running    map[uint64]*transfer
-	seen       map[uint64]bool
-	done       []uint64
-	failed     map[uint64]string
-	checks     int
-	lastSynced bool
+	id        meta.EdgeID
+	capacity  int64
+	dead, cut bool
+	draining  bool
+	boot      byte
+	fails     bool
+	unsound   bool // fails checks alone
+	tried     int  // works that it failed
+	lies      bool // says done without doing
+	late      bool // says what changed a beat after what is done
+	holdings  map[inventory.Version]meta.Holding
+	digest    inventory.Digest
+	changes   []meta.Holding
+	before    []meta.Holding
+	running   map[uint64]*transfer
+	seen      map[uint64]bool
+	done      []uint64
+	failed    map[uint64]string
+	checks    int
 }
 
 type transfer struct {

@@ -14,7 +14,7 @@ import (
 
 const crashDir = "STRATOS_TEST_CRASH_DIR"
 
-// pair is what every batch of the crash test keeps in step.
+// pairs is how many keys every batch of the crash test keeps in step.
 const pairs = 40
 
 func TestMain(m *testing.M) {

@@ -226,3 +226,25 @@ func TestRedisURLs(t *testing.T) {
 		t.Errorf("a network with a star: %v", err)
 	}
 }
+
+// The rights that docs/formats/viewstore.md names suffice for all there is.
+func TestRedisRightsOfTheManual(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/formats/viewstore.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(manual), "    user stratos ")
+	rights, _, _ := strings.Cut(rest, "\n")
+	server := viewstoretest.StartServer(t)
+	command := []any{"ACL", "SETUSER", "stratos"}
+	for _, right := range strings.Fields(rights) {
+		command = append(command, right)
+	}
+	if err := server.Client(t).Do(t.Context(), command...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	viewstoretest.Run(t, func(t *testing.T) viewstore.Store {
+		return newRedis(t, viewstore.RedisConfig{URL: "redis://stratos:secret@" + server.Addr + "/2", Network: rand.Text()})
+	})
+}
