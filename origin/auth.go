@@ -16,15 +16,29 @@ func (o *Origin) authorize(w http.ResponseWriter, r *http.Request, scope apikey.
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return nil, httperr.New(http.StatusUnauthorized, "no-key", "send an API key: Authorization: Bearer KEY")
 	}
-	key := o.config.Keys.Find(strings.TrimSpace(token))
+	key := o.config().Keys.Find(strings.TrimSpace(token))
 	if key == nil {
 		return nil, httperr.New(http.StatusUnauthorized, "unknown-key", "this API key is unknown, removed or expired")
 	}
-	if err := o.gate.pass(w.Header(), key); err != nil {
+	if err := o.gate.pass(w.Header(), key, or(key.RequestsPerMinute, o.config().RequestsPerMinute)); err != nil {
 		o.counters.Refused.Add(1)
 		return nil, err
 	}
 	return key, allow(key, scope, namespace)
+}
+
+// enter takes one of the key's places for an upload under way.
+func (o *Origin) enter(key *apikey.Key) (leave func(), err error) {
+	out, err := o.gate.enter(key, or(key.MaxUploads, o.config().MaxUploads))
+	if err != nil {
+		o.counters.Refused.Add(1)
+		return nil, err
+	}
+	o.counters.Uploads.Add(1)
+	return func() {
+		out()
+		o.counters.Uploads.Add(-1)
+	}, nil
 }
 
 // allow checks scope and namespace of a key that is known already.

@@ -39,9 +39,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	if now := time.Now(); now.Sub(b.moved) > b.origin.config.IdleTimeout/8 {
+	if now := time.Now(); now.Sub(b.moved) > b.origin.config().IdleTimeout/8 {
 		b.moved = now
-		_ = b.control.SetReadDeadline(now.Add(b.origin.config.IdleTimeout)) // a recorder in tests has no deadlines
+		_ = b.control.SetReadDeadline(now.Add(b.origin.config().IdleTimeout)) // a recorder in tests has no deadlines
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)

@@ -110,7 +110,7 @@ func (b *bundle) result() *Result {
 func (b *bundle) expired(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return now.Sub(b.used) >= b.origin.config.Expire
+	return now.Sub(b.used) >= b.origin.config().Expire
 }
 
 // apply takes a line into the maps; mu is held, or nobody else is there yet.
@@ -181,8 +181,8 @@ func (b *bundle) fits(path string, dir bool) error {
 			}
 		}
 	}
-	if _, known := b.files[path]; !known && len(b.files)+len(b.dirs) >= b.origin.config.MaxBundleFiles {
-		return httperr.New(http.StatusRequestEntityTooLarge, "too-many-files", fmt.Sprintf("a bundle may have %d files", b.origin.config.MaxBundleFiles))
+	if _, known := b.files[path]; !known && len(b.files)+len(b.dirs) >= b.origin.config().MaxBundleFiles {
+		return httperr.New(http.StatusRequestEntityTooLarge, "too-many-files", fmt.Sprintf("a bundle may have %d files", b.origin.config().MaxBundleFiles))
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (b *bundle) session(ctx context.Context) (*pipeline.Session, error) {
 // upload is what the meta node knows the bundle's upload as. The id is the
 // bundle's, so that a restart goes on with the same unit and edges.
 func (b *bundle) upload() meta.Upload {
-	u := meta.Upload{Name: b.info.Name, Kind: meta.Bundle, Replicas: b.origin.config.Replicas}
+	u := meta.Upload{Name: b.info.Name, Kind: meta.Bundle, Replicas: b.origin.config().Replicas}
 	_, _ = hex.Decode(u.ID[:], []byte(b.id)) // load has read the folder of that name, made by create
 	return u
 }
@@ -237,7 +237,7 @@ func (b *bundle) append(ctx context.Context, f bundleFile) error {
 	// Into the maps first: of two requests for paths that exclude each other one
 	// is refused. A crash before the sync forgets a file that nobody was told of.
 	b.apply(f)
-	b.used = b.origin.config.Now()
+	b.used = b.origin.config().Now()
 	synced := b.log.add(append(text, '\n'))
 	b.mu.Unlock()
 	return synced(ctx)

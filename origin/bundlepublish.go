@@ -119,7 +119,7 @@ func (b *bundle) settle(result *Result) error {
 		return err
 	}
 	b.mu.Lock()
-	b.info.Result, b.used, b.way = result, b.origin.config.Now(), nil
+	b.info.Result, b.used, b.way = result, b.origin.config().Now(), nil
 	b.room.release() // the ledger has it now
 	b.mu.Unlock()
 	s := b.origin.bundles

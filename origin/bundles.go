@@ -40,7 +40,7 @@ type bundleInfo struct {
 }
 
 func openBundles(o *Origin) (*bundles, error) {
-	s := &bundles{origin: o, dir: filepath.Join(o.config.Dir, "bundles"), all: map[string]*bundle{}, open: map[string]int{}}
+	s := &bundles{origin: o, dir: filepath.Join(o.config().Dir, "bundles"), all: map[string]*bundle{}, open: map[string]int{}}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
 	}
@@ -56,7 +56,7 @@ func openBundles(o *Origin) (*bundles, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			_ = os.RemoveAll(filepath.Join(s.dir, e.Name())) // never acknowledged
 		default:
-			o.config.Logger.Error("bundle cannot be read; it is left as it is", "id", e.Name(), "error", err)
+			o.config().Logger.Error("bundle cannot be read; it is left as it is", "id", e.Name(), "error", err)
 		}
 	}
 	return s, nil
@@ -106,7 +106,7 @@ func (s *bundles) create(name meta.Name, key string, resume bool) (b *bundle, ma
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	info := bundleInfo{Version: 1, ID: hex.EncodeToString(id[:]), Name: name, Key: key, Created: s.origin.config.Now().UTC()}
+	info := bundleInfo{Version: 1, ID: hex.EncodeToString(id[:]), Name: name, Key: key, Created: s.origin.config().Now().UTC()}
 	folder := filepath.Join(s.dir, info.ID)
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return nil, false, fmt.Errorf("bundle: %w", err)
@@ -126,7 +126,7 @@ func (s *bundles) create(name meta.Name, key string, resume bool) (b *bundle, ma
 
 // admitOpen refuses one unfinished upload or bundle too many.
 func (o *Origin) admitOpen(open int) error {
-	if open < o.config.MaxOpen {
+	if open < o.config().MaxOpen {
 		return nil
 	}
 	o.counters.Refused.Add(1)

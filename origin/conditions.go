@@ -42,7 +42,7 @@ func listed(list, tag string) bool {
 
 // newest returns the record of exactly this name, nil when there is none.
 func (o *Origin) newest(ctx context.Context, name meta.Name) (*meta.Record, error) {
-	found, err := o.config.Meta.Resolve(ctx, string(name))
+	found, err := o.config().Meta.Resolve(ctx, string(name))
 	if errors.Is(err, meta.ErrNotFound) || errors.Is(err, meta.ErrDeleted) {
 		return nil, nil
 	}

@@ -40,7 +40,7 @@ func (o *Origin) getFile(w http.ResponseWriter, r *http.Request, path string) er
 	if err != nil {
 		return err
 	}
-	found, err := o.config.Meta.Resolve(r.Context(), string(clean))
+	found, err := o.config().Meta.Resolve(r.Context(), string(clean))
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (o *Origin) deleteFile(w http.ResponseWriter, r *http.Request, path string)
 	}
 	removal := meta.Removal{Name: name, Now: now, Time: o.stamp()}
 	removal.Sign(owner, chain)
-	if err := o.config.Meta.Remove(r.Context(), removal); err != nil {
+	if err := o.config().Meta.Remove(r.Context(), removal); err != nil {
 		return err
 	}
 	o.ledger.removed(name)
@@ -178,7 +178,7 @@ func (o *Origin) moveFile(w http.ResponseWriter, r *http.Request, path string) e
 	}
 	rename := meta.Rename{From: from, To: to, Time: o.stamp()}
 	rename.Sign(owner, chain)
-	record, err := o.config.Meta.Rename(r.Context(), rename)
+	record, err := o.config().Meta.Rename(r.Context(), rename)
 	if err != nil {
 		return err
 	}

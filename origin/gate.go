@@ -12,8 +12,7 @@ import (
 
 // gate bounds what each key does at a time and in a minute.
 type gate struct {
-	uploads, rate int
-	now           func() time.Time
+	now func() time.Time
 
 	mu   sync.Mutex // guards keys
 	keys map[string]*usage
@@ -26,9 +25,7 @@ type usage struct {
 	requests int
 }
 
-func newGate(uploads, rate int, now func() time.Time) *gate {
-	return &gate{uploads: uploads, rate: rate, now: now, keys: map[string]*usage{}}
-}
+func newGate(now func() time.Time) *gate { return &gate{now: now, keys: map[string]*usage{}} }
 
 // of returns a key's usage; mu is held.
 func (g *gate) of(id string) *usage {
@@ -41,9 +38,8 @@ func (g *gate) of(id string) *usage {
 }
 
 // pass counts a request, tells in the RateLimit fields what is left, and
-// refuses one too many.
-func (g *gate) pass(h http.Header, key *apikey.Key) error {
-	limit := or(key.RequestsPerMinute, g.rate)
+// refuses one more than limit; 0 is none.
+func (g *gate) pass(h http.Header, key *apikey.Key, limit int) error {
 	if limit == 0 {
 		return nil
 	}
@@ -69,9 +65,8 @@ func (g *gate) pass(h http.Header, key *apikey.Key) error {
 	return p
 }
 
-// enter takes one of the key's places for an upload; leave gives it back.
-func (g *gate) enter(key *apikey.Key) (leave func(), err error) {
-	limit := or(key.MaxUploads, g.uploads)
+// enter takes one of the key's limit places for an upload; leave gives it back.
+func (g *gate) enter(key *apikey.Key, limit int) (leave func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	u := g.of(key.ID)

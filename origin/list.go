@@ -48,7 +48,7 @@ func (o *Origin) serveList(w http.ResponseWriter, r *http.Request, prefix string
 			return httperr.New(http.StatusBadRequest, "query", "limit is 1 to 1000")
 		}
 	}
-	page, err := o.config.Meta.List(r.Context(), prefix, query.Get("cursor"), limit)
+	page, err := o.config().Meta.List(r.Context(), prefix, query.Get("cursor"), limit)
 	if err != nil {
 		return err
 	}

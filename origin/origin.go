@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -125,7 +126,7 @@ func (c Config) withDefaults() Config {
 
 // Origin is an http.Handler. Close it in the end.
 type Origin struct {
-	config   Config
+	settings atomic.Pointer[Config]
 	writer   *pipeline.Writer
 	counters *Counters
 	ledger   *ledger
@@ -154,11 +155,11 @@ func New(c Config) (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{config: c, counters: &Counters{}, lock: lock}
+	o := &Origin{counters: &Counters{}, lock: lock, gate: newGate(c.Now)}
+	o.settings.Store(&c)
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	o.writer = pipeline.New(pipeline.Config{Meta: c.Meta, HTTP: c.HTTP, Sign: c.Sign, Memory: c.Memory,
 		Now: c.Now, Logger: c.Logger, Counters: &o.counters.Pipeline})
-	o.gate = newGate(c.MaxUploads, c.RequestsPerMinute, c.Now)
 	if o.ledger, err = openLedger(filepath.Join(c.Dir, "ledger")); err == nil {
 		if o.bundles, err = openBundles(o); err == nil {
 			o.uploads, err = openUploads(o)
@@ -173,6 +174,23 @@ func New(c Config) (*Origin, error) {
 	return o, nil
 }
 
+// config is the newest.
+func (o *Origin) config() *Config { return o.settings.Load() }
+
+// Reconfigure gives a running origin new limits. What it works with (Dir, Meta,
+// Keys, HTTP, Sign, Memory, Now, Logger) stays what New was given.
+func (o *Origin) Reconfigure(c Config) error {
+	old := o.config()
+	c.Dir, c.Meta, c.Keys, c.HTTP, c.Sign = old.Dir, old.Meta, old.Keys, old.HTTP, old.Sign
+	c.Memory, c.Now, c.Logger = old.Memory, old.Now, old.Logger
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	c = c.withDefaults()
+	o.settings.Store(&c)
+	return nil
+}
+
 // Close stops what runs in the background and gives the directory free. What
 // was unfinished goes on with the next New.
 func (o *Origin) Close() error {
@@ -184,7 +202,8 @@ func (o *Origin) Close() error {
 	if o.ledger != nil {
 		o.ledger.close()
 	}
-	return o.lock.Close()
+	// Closing alone would leave the lock to a process that was just being forked.
+	return errors.Join(syscall.Flock(int(o.lock.Fd()), syscall.LOCK_UN), o.lock.Close())
 }
 
 // Counters of this origin, for metrics.

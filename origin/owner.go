@@ -14,7 +14,7 @@ import (
 // owner returns the key that owns a namespace, drawn at its first use. Losing
 // the folder of owner keys loses the namespaces: it belongs into a backup.
 func (o *Origin) owner(namespace string) (ed25519.PrivateKey, error) {
-	key, err := nodeauth.LoadOrCreate(filepath.Join(o.config.Dir, "owners", namespace+".pem"))
+	key, err := nodeauth.LoadOrCreate(filepath.Join(o.config().Dir, "owners", namespace+".pem"))
 	if err != nil {
 		return nil, fmt.Errorf("owner of namespace %s: %w", namespace, err)
 	}
@@ -26,7 +26,7 @@ func (o *Origin) owner(namespace string) (ed25519.PrivateKey, error) {
 func (o *Origin) stamp() time.Time {
 	o.stampMu.Lock()
 	defer o.stampMu.Unlock()
-	now := o.config.Now().UTC()
+	now := o.config().Now().UTC()
 	if !now.After(o.stamped) {
 		now = o.stamped.Add(1)
 	}

@@ -57,7 +57,7 @@ func (o *Origin) publish(ctx context.Context, key string, p meta.Publication) (m
 			}
 		}
 		var record meta.Record
-		if record, err = o.config.Meta.Publish(ctx, p); err == nil {
+		if record, err = o.config().Meta.Publish(ctx, p); err == nil {
 			o.ledger.published(p.Name, key, p.Size)
 			o.counters.Published.Add(1)
 			return record, nil

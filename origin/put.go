@@ -38,7 +38,7 @@ func (o *Origin) putFile(w http.ResponseWriter, r *http.Request, path string) er
 		return err
 	}
 	defer in.close()
-	u := meta.Upload{Name: name, Kind: meta.Object, MaxBytes: covering(in.expected()), Replicas: o.config.Replicas}
+	u := meta.Upload{Name: name, Kind: meta.Object, MaxBytes: covering(in.expected()), Replicas: o.config().Replicas}
 	_, _ = rand.Read(u.ID[:]) // never fails
 	session, err := o.writer.Open(r.Context(), u, nil, 0)
 	if err != nil {
@@ -110,27 +110,24 @@ func (o *Origin) accept(w http.ResponseWriter, r *http.Request, key *apikey.Key,
 	if err != nil {
 		return nil, err
 	}
-	if r.ContentLength > o.config.MaxUpload {
-		return nil, tooLarge(o.config.MaxUpload)
+	if r.ContentLength > o.config().MaxUpload {
+		return nil, tooLarge(o.config().MaxUpload)
 	}
-	leave, err := o.gate.enter(key)
+	leave, err := o.enter(key)
 	if err != nil {
-		o.counters.Refused.Add(1)
 		return nil, err
 	}
 	size := max(r.ContentLength, 0)
-	room, err := o.ledger.reserve(key.ID, key.MaxBytes, namespace, o.config.NamespaceLimit, size)
+	room, err := o.ledger.reserve(key.ID, key.MaxBytes, namespace, o.config().NamespaceLimit, size)
 	if err != nil {
 		leave()
 		o.counters.Refused.Add(1)
 		return nil, err
 	}
-	o.counters.Uploads.Add(1)
-	return &incoming{origin: o, body: o.newBody(w, r, o.config.MaxUpload, room, size), size: size, known: r.ContentLength >= 0, digest: digest, kind: kind,
+	return &incoming{origin: o, body: o.newBody(w, r, o.config().MaxUpload, room, size), size: size, known: r.ContentLength >= 0, digest: digest, kind: kind,
 		leave: func() {
 			room.release()
 			leave()
-			o.counters.Uploads.Add(-1)
 		}}, nil
 }
 

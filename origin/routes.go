@@ -60,7 +60,7 @@ func (o *Origin) fail(w *answerWriter, r *http.Request, err error) {
 	}
 	p := problem(err)
 	if p.Status >= 500 {
-		o.config.Logger.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		o.config().Logger.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="stratos"`)

@@ -21,7 +21,7 @@ func (o *Origin) sweepForever() {
 
 // Sweep removes what has expired by now.
 func (o *Origin) Sweep() {
-	now := o.config.Now()
+	now := o.config().Now()
 	o.uploads.sweep(now)
 	o.bundles.sweep(now)
 }

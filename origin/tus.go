@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,10 +36,9 @@ func newTusDoor(u *uploads) (*tusDoor, error) {
 	h, err := tusd.NewHandler(tusd.Config{
 		StoreComposer:   composer,
 		BasePath:        tusBase,
-		MaxSize:         u.origin.config.MaxUpload,
 		DisableDownload: true,
 		Cors:            &tusd.CorsConfig{Disable: true}, // route has set ours
-		NetworkTimeout:  u.origin.config.IdleTimeout,
+		NetworkTimeout:  u.origin.config().IdleTimeout,
 		Logger:          xslog.New(xslog.NewTextHandler(io.Discard, nil)), // the server logs accesses, fail logs errors
 	})
 	if err != nil {
@@ -79,6 +79,7 @@ func (u *uploads) serve(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case method == http.MethodOptions:
 		w.Header().Set("Tus-Checksum-Algorithm", "sha1,sha256")
+		w.Header().Set("Tus-Max-Size", strconv.FormatInt(u.origin.config().MaxUpload, 10))
 	case id == "" && method != http.MethodPost:
 		return methodNotAllowed(w, "POST, OPTIONS")
 	default:
@@ -117,16 +118,7 @@ func (u *uploads) enter(w http.ResponseWriter, r *http.Request, t *tusRequest, m
 	if method != http.MethodPost && method != http.MethodPatch {
 		return func() {}, nil
 	}
-	out, err := u.origin.gate.enter(t.key)
-	if err != nil {
-		u.origin.counters.Refused.Add(1)
-		return nil, err
-	}
-	u.origin.counters.Uploads.Add(1)
-	return func() {
-		out()
-		u.origin.counters.Uploads.Add(-1)
-	}, nil
+	return u.origin.enter(t.key)
 }
 
 // published makes sure that a complete upload is, so that HEAD never says that
@@ -160,7 +152,7 @@ func (u *uploads) find(key *apikey.Key, id string) (*upload, error) {
 		gone.Err = err
 		return nil, gone
 	}
-	if !u.origin.config.Now().Before(s.Expires) {
+	if !u.origin.config().Now().Before(s.Expires) {
 		return nil, httperr.New(http.StatusGone, "expired", "this upload has expired")
 	}
 	namespace := u.namespace(s)

@@ -115,9 +115,9 @@ func (u *uploads) retire(parts []string) {
 		if err != nil {
 			continue
 		}
-		s.Expires = u.origin.config.Now().Add(min(partsKept, u.origin.config.Expire)).UTC()
+		s.Expires = u.origin.config().Now().Add(min(partsKept, u.origin.config().Expire)).UTC()
 		if err := u.store(s); err != nil && !errors.Is(err, os.ErrNotExist) {
-			u.origin.config.Logger.Warn("a part that was used stays until it expires", "id", id, "error", err)
+			u.origin.config().Logger.Warn("a part that was used stays until it expires", "id", id, "error", err)
 		}
 	}
 }

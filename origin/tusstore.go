@@ -36,10 +36,13 @@ func (u *uploads) begin(ctx context.Context, request *tusRequest, info tusd.File
 	if err := u.admit(request.key); err != nil {
 		return nil, err
 	}
+	if s.Size > u.origin.config().MaxUpload {
+		return nil, tooLarge(u.origin.config().MaxUpload)
+	}
 	namespace := ""
 	switch {
 	case s.Partial: // what its final upload becomes is said there
-		if u.parts.Load()+s.Size > u.origin.config.PartsLimit {
+		if u.parts.Load()+s.Size > u.origin.config().PartsLimit {
 			return nil, httperr.New(http.StatusInsufficientStorage, "parts", "this origin has no room for more partial uploads; send the file as one upload")
 		}
 	case info.MetaData["bundle"] != "":
@@ -88,7 +91,7 @@ func (u *uploads) begin(ctx context.Context, request *tusRequest, info tusd.File
 
 // reserve takes room in the quotas until the upload is published or removed.
 func (u *uploads) reserve(id string, key *apikey.Key, namespace string, n int64) error {
-	room, err := u.origin.ledger.reserve(key.ID, key.MaxBytes, namespace, u.origin.config.NamespaceLimit, n)
+	room, err := u.origin.ledger.reserve(key.ID, key.MaxBytes, namespace, u.origin.config().NamespaceLimit, n)
 	if err != nil {
 		u.origin.counters.Refused.Add(1)
 		return err

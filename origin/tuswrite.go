@@ -35,7 +35,7 @@ func (u *uploads) route(ctx context.Context, s *upload) (*route, error) {
 		session, err := b.session(ctx)
 		return &route{session: session}, err
 	}
-	request := meta.Upload{Name: s.Name, Kind: meta.Object, MaxBytes: covering(max(s.Size, s.Offset)), Replicas: u.origin.config.Replicas}
+	request := meta.Upload{Name: s.Name, Kind: meta.Object, MaxBytes: covering(max(s.Size, s.Offset)), Replicas: u.origin.config().Replicas}
 	if _, err := hex.Decode(request.ID[:], []byte(s.ID)); err != nil {
 		return nil, fmt.Errorf("upload %s: %w", s.ID, err)
 	}

@@ -120,7 +120,7 @@ func (u *uploads) read(id string) (*upload, *stateFile, error) {
 // save writes the state so that it survives a crash, and gives the upload its
 // full time again.
 func (u *uploads) save(s *upload) error {
-	s.Expires = u.origin.config.Now().Add(u.origin.config.Expire).UTC().Truncate(time.Second)
+	s.Expires = u.origin.config().Now().Add(u.origin.config().Expire).UTC().Truncate(time.Second)
 	return u.store(s)
 }
 

@@ -41,7 +41,7 @@ type finish struct {
 
 // openUploads reads what is there and sets up the door.
 func openUploads(o *Origin) (*uploads, error) {
-	u := &uploads{origin: o, dir: filepath.Join(o.config.Dir, "uploads"), locks: memorylocker.New(),
+	u := &uploads{origin: o, dir: filepath.Join(o.config().Dir, "uploads"), locks: memorylocker.New(),
 		open: map[string]int{}, rooms: map[string]*reservation{}, finishing: map[string]*finish{}}
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
@@ -93,7 +93,7 @@ func (u *uploads) each(f func(*upload)) error {
 			f(s)
 		case errors.Is(err, fs.ErrNotExist): // just being made, or gone meanwhile
 		default:
-			u.origin.config.Logger.Error("upload cannot be read; it is left as it is", "id", e.Name(), "error", err)
+			u.origin.config().Logger.Error("upload cannot be read; it is left as it is", "id", e.Name(), "error", err)
 		}
 	}
 	return nil
@@ -177,11 +177,11 @@ func (u *uploads) goOn() {
 	})
 	for _, id := range left {
 		if failed := u.finish(u.origin.ctx, id); failed != nil && u.origin.ctx.Err() == nil {
-			u.origin.config.Logger.Warn("a complete upload could not be published yet", "id", id, "error", failed)
+			u.origin.config().Logger.Warn("a complete upload could not be published yet", "id", id, "error", failed)
 		}
 	}
 	if err != nil {
-		u.origin.config.Logger.Error("uploads cannot be listed", "error", err)
+		u.origin.config().Logger.Error("uploads cannot be listed", "error", err)
 	}
 }
 

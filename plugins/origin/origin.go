@@ -15,8 +15,8 @@
 //	}
 //
 // The origin itself outlives a change of the configuration, so a reload breaks
-// no upload. Meta nodes, roots, keys and this node's client are the newest
-// configuration's at once; the other options are those it was opened with.
+// no upload. All options but memory, and the meta nodes, roots and keys of the
+// app, are the newest configuration's at once.
 package caddyorigin
 
 import (

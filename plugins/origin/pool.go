@@ -20,8 +20,8 @@ var pool = caddy.NewUsagePool()
 // running is an origin with the newest configuration that it asks through.
 type running struct {
 	*origin.Origin
-	newest  atomic.Pointer[Handler]
-	options options
+	newest atomic.Pointer[Handler]
+	memory int64
 }
 
 // Destruct ends the origin, after the last configuration let go of it.
@@ -73,10 +73,10 @@ func (p *hold) start(h *Handler) error {
 	}
 	r := p.running.Load()
 	r.newest.Store(h)
-	if h.options() != r.options {
-		h.log.Warn("new limits of an origin take effect after a restart", "dir", h.Dir)
+	if h.Memory != r.memory {
+		h.log.Warn("a new size of memory takes effect after a restart", "dir", h.Dir)
 	}
-	return nil
+	return r.Reconfigure(h.config())
 }
 
 // release lets go; the last one ends the origin.
@@ -112,30 +112,18 @@ func (p *hold) wait(ctx context.Context) *origin.Origin {
 	return nil
 }
 
-// options are what an origin was opened with.
-type options struct {
-	dir                                      string
-	replicas, uploads, rate                  int
-	maxUpload, memory, parts, namespaceQuota int64
-	expire                                   time.Duration
-}
-
-func (h *Handler) options() options {
-	return options{dir: h.Dir, replicas: h.Replicas, uploads: h.Uploads, rate: h.Rate, maxUpload: h.MaxUpload, memory: h.Memory,
-		parts: h.Parts, namespaceQuota: h.NamespaceQuota, expire: time.Duration(h.Expire)}
-}
-
-func (o options) config() origin.Config {
-	return origin.Config{Dir: o.dir, Replicas: o.replicas, MaxUploads: o.uploads, RequestsPerMinute: o.rate, MaxUpload: o.maxUpload,
-		Memory: o.memory, PartsLimit: o.parts, NamespaceLimit: o.namespaceQuota, Expire: o.expire}
+// config is what this handler says of an origin.
+func (h *Handler) config() origin.Config {
+	return origin.Config{Dir: h.Dir, Replicas: h.Replicas, MaxUpload: h.MaxUpload, Memory: h.Memory, PartsLimit: h.Parts,
+		NamespaceLimit: h.NamespaceQuota, MaxUploads: h.Uploads, RequestsPerMinute: h.Rate, Expire: time.Duration(h.Expire)}
 }
 
 // open makes an origin that asks the newest configuration for whatever a reload
 // may change.
 func open(h *Handler) (*running, error) {
-	r := &running{options: h.options()}
+	r := &running{memory: h.Memory}
 	r.newest.Store(h)
-	config := r.options.config()
+	config := h.config()
 	config.Meta, config.Keys = current{r}, current{r}
 	config.HTTP, config.Sign = r.client(), r.sign
 	config.Logger = h.log

@@ -166,7 +166,7 @@ func TestAnOriginInCaddy(t *testing.T) {
 	reloaded := make(chan struct{})
 	go func() {
 		defer close(reloaded)
-		load(map[string]any{"keys": keys, "expire": int64(3600e9)})
+		load(map[string]any{"keys": keys, "max_upload": 5 << 20})
 	}()
 	_, _ = io.WriteString(w, half)
 	_ = w.Close()
@@ -176,6 +176,9 @@ func TestAnOriginInCaddy(t *testing.T) {
 	<-reloaded
 	if status, text := send("GET", "/v1/files/demo/during?content=1", nil); status != http.StatusOK || text != half+half {
 		t.Errorf("after the reload: %d, %d bytes", status, len(text))
+	}
+	if status, text := send("PUT", "/v1/files/demo/large", strings.NewReader(strings.Repeat("x", 5<<20+1))); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a new limit after the reload: %d %s", status, text)
 	}
 	if n, there := pool.References(filepath.Join(dir, "origin")); !there || n != 1 {
 		t.Errorf("%d configurations hold the origin, want 1", n)
