@@ -42,10 +42,6 @@ func (b *bundle) publish(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	durable, err := b.fill(ctx, session, files, tally, manifest.Root, cid)
-	if err != nil {
-		return nil, err
-	}
 	var size int64
 	for _, f := range files {
 		size += f.Size
@@ -56,13 +52,17 @@ func (b *bundle) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer unlockName()
-	record, err := b.origin.publish(ctx, b.info.Key, meta.Publication{Name: name, Kind: meta.Bundle, Root: manifest.Root, Manifest: cid,
-		Size: size, Objects: int64(len(files)), Replicas: u.Replicas, Upload: u.ID, Durable: durable})
+	fill := func(ctx context.Context) ([]meta.EdgeID, error) {
+		return b.fill(ctx, session, files, tally, manifest.Root, cid)
+	}
+	p := meta.Publication{Name: name, Kind: meta.Bundle, Root: manifest.Root, Manifest: cid,
+		Size: size, Objects: int64(len(files)), Replicas: u.Replicas, Upload: u.ID}
+	record, err := b.origin.publish(ctx, b.info.Key, &p, session, fill)
 	if err != nil {
 		return nil, err
 	}
 	result := b.origin.result(ctx, record)
-	result.Durable = durable
+	result.Durable = p.Durable
 	return result, b.settle(result)
 }
 

@@ -27,25 +27,28 @@ func (o *Origin) publishObject(ctx context.Context, u meta.Upload, key string, s
 	if err != nil {
 		return nil, err
 	}
-	durable, err := session.Fill(ctx, tally, file.CID, manifest)
-	if err != nil {
-		return nil, err
-	}
-	record, err := o.publish(ctx, key, meta.Publication{Name: u.Name, Kind: meta.Object, Root: file.CID, Manifest: manifest,
-		Size: file.Size, Objects: 1, Replicas: u.Replicas, Upload: u.ID, Durable: durable})
+	fill := func(ctx context.Context) ([]meta.EdgeID, error) { return session.Fill(ctx, tally, file.CID, manifest) }
+	p := meta.Publication{Name: u.Name, Kind: meta.Object, Root: file.CID, Manifest: manifest,
+		Size: file.Size, Objects: 1, Replicas: u.Replicas, Upload: u.ID}
+	record, err := o.publish(ctx, key, &p, session, fill)
 	if err != nil {
 		return nil, err
 	}
 	result := o.result(ctx, record)
-	result.SHA256, result.Type, result.Durable = digest(file.SHA256), file.Type, durable
+	result.SHA256, result.Type, result.Durable = digest(file.SHA256), file.Type, p.Durable
 	return result, nil
 }
 
-// publish signs a publication and moves the name. Repeating is harmless, so
-// trouble on the way to the meta node is retried here.
-func (o *Origin) publish(ctx context.Context, key string, p meta.Publication) (meta.Record, error) {
+// publish fills the edges of the session's grant, signs a publication and moves
+// the name. Repeating is harmless, so trouble on the way to the meta node is
+// retried here. Where more edges are alive than the grant names, those get the
+// blocks too.
+func (o *Origin) publish(ctx context.Context, key string, p *meta.Publication, session *pipeline.Session, fill func(context.Context) ([]meta.EdgeID, error)) (record meta.Record, err error) {
 	owner, chain, err := o.signer(ctx, p.Name)
 	if err != nil {
+		return meta.Record{}, err
+	}
+	if p.Durable, err = fill(ctx); err != nil {
 		return meta.Record{}, err
 	}
 	p.Time = o.stamp()
@@ -56,8 +59,7 @@ func (o *Origin) publish(ctx context.Context, key string, p meta.Publication) (m
 				return meta.Record{}, err
 			}
 		}
-		var record meta.Record
-		if record, err = o.config().Meta.Publish(ctx, p); err == nil {
+		if record, err = o.config().Meta.Publish(ctx, *p); err == nil {
 			o.ledger.published(p.Name, key, p.Size)
 			o.counters.Published.Add(1)
 			return record, nil
@@ -65,6 +67,16 @@ func (o *Origin) publish(ctx context.Context, key string, p meta.Publication) (m
 		if settled(err) || ctx.Err() != nil {
 			return meta.Record{}, fmt.Errorf("publish %s: %w", p.Name, err)
 		}
+		if !errors.Is(err, meta.ErrNoEdges) || session.Widen(ctx) != nil {
+			continue
+		}
+		durable, failed := fill(ctx)
+		if failed != nil {
+			err = failed
+			continue
+		}
+		p.Durable, p.Time = durable, o.stamp()
+		p.Sign(owner, chain)
 	}
 	return meta.Record{}, unavailable(fmt.Errorf("publish %s: %w", p.Name, err))
 }

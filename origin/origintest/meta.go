@@ -27,6 +27,7 @@ type Meta struct {
 	Reverse bool
 
 	mu       sync.Mutex // guards following
+	alive    int        // edges that are granted and asked for; 0 is all, and any one will do
 	failing  error      // for so many calls of Begin
 	failures int
 	refusing error // of Publish alone
@@ -49,6 +50,14 @@ func (m *Meta) FailTimes(err error, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failing, m.failures = err, n
+}
+
+// Alive says that the first n edges live: grants name these alone, and what is
+// published must be on as many of them as it wants.
+func (m *Meta) Alive(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.alive = n
 }
 
 // Claim gives a namespace to somebody else.
@@ -107,6 +116,9 @@ func (m *Meta) Begin(_ context.Context, u meta.Upload) (meta.Grant, error) {
 		wanted = m.Replicas
 	}
 	for _, e := range m.net.Edges {
+		if m.alive > 0 && int(e.ID) > m.alive {
+			break
+		}
 		if len(g.Edges) < wanted && !slices.Contains(u.Dead, e.ID) {
 			g.Edges = append(g.Edges, e.ID)
 		}
@@ -147,6 +159,9 @@ func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 	}
 	if err := m.mayOwn(p.Name, p.Owner); err != nil {
 		return meta.Record{}, err
+	}
+	if need := min(p.Replicas, m.alive); len(p.Durable) < need {
+		return meta.Record{}, fmt.Errorf("%w: durable on %d, want %d", meta.ErrNoEdges, len(p.Durable), need)
 	}
 	for other := range m.names {
 		if strings.HasPrefix(string(other), string(p.Name)+"/") || strings.HasPrefix(string(p.Name), string(other)+"/") {

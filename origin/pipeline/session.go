@@ -188,6 +188,16 @@ func (s *Session) blame(ctx context.Context, edge meta.EdgeID, version int, caus
 	return err
 }
 
+// Widen asks for the grant again, on edges that came to life since it was given:
+// those that were found dead get another chance.
+func (s *Session) Widen(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.dead)
+	clear(s.strikes)
+	return s.begin(ctx)
+}
+
 // renew asks for the grant again because an edge refused it.
 func (s *Session) renew(ctx context.Context, version int) error {
 	s.mu.Lock()
