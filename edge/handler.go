@@ -45,35 +45,40 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	n := h.app.pooled.Node()
 	if n == nil {
-		if n = h.app.pooled.wait(r.Context()); n == nil {
-			httperr.Write(w, r, httperr.New(http.StatusServiceUnavailable, "starting", "this edge is starting").WithRetry(time.Second))
+		if n = h.open(w, r); n == nil {
 			return nil
 		}
 	}
 	// Fifteen fields make Go's header map grow a second time; this one tells
 	// nobody anything.
 	delete(w.Header(), "Server")
-	w, restore := direct(w, r)
-	defer restore()
+	if idle, ok := w.(*caddyhttp.IdleTimeoutWriter); ok && plain(idle) {
+		if r.ProtoMajor == 2 && r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/t/") {
+			n.viewers.ServeHTTP(idle.Unwrap(), r)
+			return nil
+		}
+		defer idle.Override(max(idle.Deadline.Timeout, serve.SliceDeadline), 0, sds.MaxBlockSize)()
+	}
 	n.ServeHTTP(w, r)
 	return nil
 }
 
-// direct takes Caddy's idle timeouts for writing in bulk: they are renewed for
-// every 64 KiB, which on HTTP/2 is two messages to the connection's goroutine
-// each. Delivery has deadlines of its own, for a slice at a time. Where the
-// operator has set limits on writing, or another handler looks at what is
-// written, everything stays as it is.
-func direct(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, func()) {
-	idle, ok := w.(*caddyhttp.IdleTimeoutWriter)
-	if !ok || !idle.Deadline.HardDeadline.IsZero() || idle.Deadline.MinRate != 0 ||
-		idle.MaxChunk != caddyhttp.DefaultMaxWriteChunk {
-		return w, func() {}
+// open waits for an edge that is just opening.
+func (h *Handler) open(w http.ResponseWriter, r *http.Request) *node {
+	n := h.app.pooled.wait(r.Context())
+	if n == nil {
+		httperr.Write(w, r, httperr.New(http.StatusServiceUnavailable, "starting", "this edge is starting").WithRetry(time.Second))
 	}
-	if r.ProtoMajor == 2 && r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/t/") {
-		return idle.Unwrap(), func() {}
-	}
-	return w, idle.Override(max(idle.Deadline.Timeout, serve.SliceDeadline), 0, sds.MaxBlockSize)
+	return n
+}
+
+// plain tells that Caddy's idle timeouts for writing are its defaults. They are
+// renewed for every 64 KiB, which on HTTP/2 is two messages to the connection's
+// goroutine each. Delivery has deadlines of its own, for a slice at a time.
+// Where the operator has set limits on writing, or another handler looks at
+// what is written, everything stays as it is.
+func plain(idle *caddyhttp.IdleTimeoutWriter) bool {
+	return idle.Deadline.HardDeadline.IsZero() && idle.Deadline.MinRate == 0 && idle.MaxChunk == caddyhttp.DefaultMaxWriteChunk
 }
 
 // ServeHTTP sends a request to the part that answers it.

@@ -152,34 +152,42 @@ func (c *Choice) clear(t *Table, q *Query) {
 // more that belongs to the group or among the best four: an edge's expected
 // time is never less than its round trip.
 func (c *Choice) weigh(t *Table, q *Query) {
-	last := &c.lowest[TicketEdges-1]
+	// Locals: the compiler keeps them in registers, fields it would not.
+	best, last := infinite, infinite
 	miss := [2]float32{missOf(false, q.Requests), missOf(true, q.Requests)}
+	terms, flags, weighed := t.terms, c.flags[:len(t.terms)], c.weighed
 	for _, entry := range t.geometry.around(q.Lat, q.Lon).order {
-		roundTrip := float32(entry>>16) / perMs
-		if roundTrip > c.Best+GroupMs && roundTrip > last.expected {
+		roundTrip := float32(entry>>16) * (1.0 / perMs)
+		if roundTrip > best+GroupMs && roundTrip > last {
 			break
 		}
-		i := int32(entry & 0xffff)
-		flags := c.flags[i]
-		expected := roundTrip + t.terms[i].fixed
-		if expected >= infinite || flags&isAvoided != 0 {
+		i := entry & 0xffff
+		expected := roundTrip + terms[i].fixed
+		flag := flags[i]
+		if expected >= infinite || flag&isAvoided != 0 {
 			continue
 		}
-		if flags&isHolder == 0 && len(c.holders) > 0 {
-			expected += miss[flags>>1&1] * c.fill(t, i)
+		if flag&isHolder == 0 && len(c.holders) > 0 {
+			expected += miss[flag>>1&1] * c.fill(t, int32(i))
 		}
-		w := weight{i, expected}
-		c.weighed = append(c.weighed, w)
-		c.Best = min(c.Best, expected)
-		if expected >= last.expected {
-			continue
-		}
-		for n := range c.lowest {
-			if w.expected < c.lowest[n].expected {
-				w, c.lowest[n] = c.lowest[n], w
-			}
+		weighed = append(weighed, weight{int32(i), expected})
+		best = min(best, expected)
+		if expected < last {
+			last = c.lower(weight{int32(i), expected})
 		}
 	}
+	c.Best, c.weighed = best, weighed
+}
+
+// lower puts an edge among the four of the least expected time and returns the
+// largest of these.
+func (c *Choice) lower(w weight) float32 {
+	for n := range c.lowest {
+		if w.expected < c.lowest[n].expected {
+			w, c.lowest[n] = c.lowest[n], w
+		}
+	}
+	return c.lowest[TicketEdges-1].expected
 }
 
 // fill is the round trip from an edge to the holder nearest to it.

@@ -58,7 +58,7 @@ func newArcs() *arcs {
 
 func (t *arcs) ms(chord2 float64) float32 {
 	at := math.Sqrt(chord2) * (arcSteps / 2)
-	i := min(int(at), arcSteps)
+	i := min(uint(at), arcSteps)
 	part := float32(at - float64(i))
 	return t[i] + part*(t[i+1]-t[i])
 }

@@ -57,11 +57,6 @@ func (d *delivery) whole(w http.ResponseWriter, r *http.Request) error {
 		d.handler.Counters.Count(class(d.class), http.StatusOK)
 		return nil
 	}
-	if d.object.CID.Codec == sds.Raw {
-		if block, ok := d.handler.config.Fill.Peek(d.object.CID); ok && len(block) <= smallBlock {
-			return d.small(w, r, block)
-		}
-	}
 	return d.stream(w, r, 0, d.object.Size, func(origin fill.Origin) {
 		d.bodyHead(header)
 		d.served(header, origin)
@@ -69,27 +64,6 @@ func (d *delivery) whole(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		d.handler.Counters.Count(class(d.class), http.StatusOK)
 	})
-}
-
-// small is the shortest way: an object of one slice that is in memory.
-func (d *delivery) small(w http.ResponseWriter, r *http.Request, block []byte) error {
-	header := w.Header()
-	d.bodyHead(header)
-	d.served(header, fill.Hit)
-	header["Content-Length"] = d.object.Length
-	d.handler.Counters.Count(class(d.class), http.StatusOK)
-	if hold := d.handler.config.Hold; hold != nil && r.ProtoMajor == 1 {
-		defer hold(r.Context())()
-	}
-	if r.ProtoMajor == 2 {
-		defer guard(w)()
-	}
-	n, err := w.Write(block)
-	d.sent(int64(n), fill.Hit)
-	if err != nil {
-		return &brokenOff{err}
-	}
-	return nil
 }
 
 // stream writes bytes from to to (exclusive). The head goes out when the first

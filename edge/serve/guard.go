@@ -15,16 +15,15 @@ type watch struct {
 	done bool
 }
 
-// guard bounds the writing of a small answer until the function that it returns
-// is called.
-func guard(w http.ResponseWriter) func() {
+// guarded writes a small answer, for as long as a slice may take.
+func guarded(w http.ResponseWriter, block []byte) (int, error) {
 	g := &watch{w: w}
 	timer := time.AfterFunc(SliceDeadline, g.expire)
-	return func() {
-		if !timer.Stop() {
-			g.end()
-		}
+	n, err := w.Write(block)
+	if !timer.Stop() {
+		g.end()
 	}
+	return n, err
 }
 
 func (g *watch) expire() {

@@ -70,6 +70,19 @@ func NewTable(config Config) *Table {
 	return t
 }
 
+// Known returns the session of a ticket's text if it was opened before and is
+// not over, else nil.
+func (t *Table) Known(text string, now time.Time) *Session {
+	s := &t.shards[maphash.String(t.seed, text)%shards]
+	s.mu.RLock()
+	found := s.sessions[text]
+	s.mu.RUnlock()
+	if found == nil || found.Expired(now) {
+		return nil
+	}
+	return found
+}
+
 // Find returns the session of a ticket's text, opening it when the ticket is
 // good here.
 func (t *Table) Find(text string, now time.Time) (*Session, error) {

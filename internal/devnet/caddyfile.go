@@ -31,7 +31,6 @@ const caddyfile = `{
 	skip_install_trust
 	grace_period 10s
 	storage file_system caddy
-	metrics
 	servers {
 		trusted_proxies static 127.0.0.0/8
 		trusted_proxies_strict

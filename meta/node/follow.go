@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -211,7 +212,7 @@ func (n *Node) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	banned := make(map[[32]byte]index.Ban)
+	banned := make(bans)
 	if err := n.index.Bans(ctx, func(digest [32]byte, b index.Ban) { banned[digest] = b }); err != nil {
 		return err
 	}
@@ -229,7 +230,8 @@ func (n *Node) load(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.banned, n.newestRevocation, n.wanted = banned, s.Revocation, kept
+	n.banned.Store(&banned)
+	n.newestRevocation, n.wanted = s.Revocation, kept
 	n.meet(nodes, view, cid)
 	return nil
 }
@@ -285,19 +287,19 @@ func (n *Node) observe(ctx context.Context, records []*journal.Record) error {
 }
 
 func (n *Node) observeRevocation(ctx context.Context, v *meta.Revocation) error {
+	changed := maps.Clone(*n.banned.Load())
 	for _, cid := range append(v.Objects[:len(v.Objects):len(v.Objects)], v.Root) {
 		ban, found, err := n.index.Ban(ctx, cid)
 		if err != nil {
 			return err
 		}
-		n.mu.Lock()
 		if found {
-			n.banned[cid.Digest] = ban
+			changed[cid.Digest] = ban
 		} else {
-			delete(n.banned, cid.Digest)
+			delete(changed, cid.Digest)
 		}
-		n.mu.Unlock()
 	}
+	n.banned.Store(&changed)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.newestRevocation = max(n.newestRevocation, v.Number)

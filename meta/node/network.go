@@ -40,6 +40,7 @@ func (n *Node) bump() {
 	}
 	n.network.version++
 	n.network.loadDirty = false
+	n.roster.Store(newRoster(n.fleet))
 	close(n.network.changed)
 	n.network.changed = make(chan struct{})
 }
@@ -118,17 +119,4 @@ func (n *Node) WhoIs(key ed25519.PublicKey) (meta.NodeKind, meta.EdgeID, bool) {
 		return 0, 0, false
 	}
 	return node.Kind, node.ID, true
-}
-
-func (n *Node) knownEdge(id meta.EdgeID) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.fleet.known(id)
-}
-
-func (n *Node) isBanned(digest [32]byte) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	_, banned := n.banned[digest]
-	return banned
 }

@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
@@ -132,12 +133,13 @@ type Node struct {
 	done sync.WaitGroup
 
 	applied progress
+	roster  atomic.Pointer[roster]
+	banned  atomic.Pointer[bans]
 
 	mu               sync.Mutex // guards what follows; never held across I/O
 	nodes            map[string]*journal.Admitted
 	fleet            *fleet
 	wanted           *wanted
-	banned           map[[32]byte]index.Ban
 	newestRevocation uint64
 	view             *place.View
 	viewCID          sds.CID
@@ -157,7 +159,6 @@ func Open(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, started: cfg.Now(),
 		nodes:   make(map[string]*journal.Admitted),
-		banned:  make(map[[32]byte]index.Ban),
 		view:    &place.View{},
 		fleet:   newFleet(cfg),
 		wanted:  newWanted(),
@@ -167,6 +168,8 @@ func Open(cfg Config) (*Node, error) {
 		repairSoon: make(chan struct{}, 1),
 		applied:    newProgress(),
 	}
+	n.roster.Store(newRoster(n.fleet))
+	n.banned.Store(&bans{})
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())
 	}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -56,18 +55,15 @@ func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
 			}
 		}
 	}
-	n.mu.Lock()
-	serving := n.fleet.inState(meta.Live, meta.Draining)
-	n.mu.Unlock()
-	// When no edge at all is heard it is this node that is cut off: the silent
-	// holders are then the best there is to know.
-	if len(serving) > 0 {
-		holders = slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !serving[id] })
+	edges := n.roster.Load()
+	holders = slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !edges.serves(id) })
+	others := make([]meta.EdgeID, 0, len(edges.serving))
+	for _, id := range edges.serving {
+		if !slices.Contains(holders, id) {
+			others = append(others, id)
+		}
 	}
-	for _, id := range holders {
-		delete(serving, id)
-	}
-	maybe := n.inventory.Maybe(unit, slices.Sorted(maps.Keys(serving)))
+	maybe := n.inventory.Maybe(unit, others)
 	return meta.Resolution{Record: n.record(name), Rest: rest, Holders: holders, Maybe: maybe}
 }
 

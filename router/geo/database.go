@@ -33,9 +33,6 @@ func OpenDatabase(path string) (*Database, error) {
 	return d, nil
 }
 
-// Path of the file.
-func (d *Database) Path() string { return d.path }
-
 // Refresh opens the file again if it is another than before, and tells whether
 // it was. An error leaves the old one in use.
 func (d *Database) Refresh() (bool, error) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ type Server struct {
 	dir      string
 	extra    []string
 	command  *exec.Cmd
+	ended    chan struct{} // closed when the process of command is gone
 }
 
 // URL is the server's address as viewstore.OpenRedis takes it.
@@ -83,26 +85,35 @@ func (s *Server) start(t testing.TB) error {
 		arguments = append(arguments, "--save", "", "--appendonly", "no")
 	}
 	s.command = exec.Command(program, append(arguments, s.extra...)...)
+	dieWithParent(s.command)
 	output, err := s.command.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	if err := s.command.Start(); err != nil {
-		return err
-	}
-	ready := make(chan error, 1)
+	ready, ended := make(chan error, 1), make(chan struct{})
+	s.ended = ended
 	go func() {
-		lines := bufio.NewScanner(output)
-		last := ""
+		defer close(ended)
+		// The thread that starts the server is the parent whose death it follows.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := s.command.Start(); err != nil {
+			ready <- err
+			return
+		}
+		lines, last := bufio.NewScanner(output), ""
 		for lines.Scan() {
 			last = lines.Text()
 			if strings.Contains(last, "eady to accept connections") || strings.Contains(last, "Sentinel ID is") {
 				ready <- nil
 				io.Copy(io.Discard, output)
-				return
 			}
 		}
-		ready <- errors.New("it ended, its last words: " + last)
+		s.command.Wait()
+		select {
+		case ready <- errors.New("it ended, its last words: " + last):
+		default:
+		}
 	}()
 	select {
 	case err = <-ready:
@@ -120,8 +131,10 @@ func (s *Server) Kill() {
 	if s.command == nil {
 		return
 	}
-	s.command.Process.Kill()
-	s.command.Wait()
+	if s.command.Process != nil {
+		s.command.Process.Kill()
+	}
+	<-s.ended
 	s.command = nil
 }
 

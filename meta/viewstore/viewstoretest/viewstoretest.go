@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) viewstore.Store) {
 		{"a batch is all or nothing", batchExpect},
 		{"batches of many goroutines do not lose a count", batchRace},
 		{"what is too large is refused", bounds},
+		{"it is like a map, whatever is done to it", likeAMap},
 		{"scopes do not see each other", scopesApart},
 		{"after wiping every scope says so until begun", wipe},
 		{"a cancelled context is honoured", cancelled},
