@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/stratos-mesh/stratos/internal/httperr"
@@ -55,6 +56,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.err != nil {
 		return 0, b.err
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		b.err = httperr.New(http.StatusRequestTimeout, "idle", fmt.Sprintf("the body did not move for %s; nothing was published", b.origin.config().IdleTimeout))
+		return n, b.err
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = httperr.New(http.StatusBadRequest, "truncated", fmt.Sprintf("the body ended after %d bytes; nothing was published", b.read))

@@ -26,7 +26,8 @@ type bundle struct {
 	folder string
 	log    *syncLog
 
-	publishing keyedLock // one at a time
+	publishing keyedLock  // one at a time
+	opening    sync.Mutex // held while a way is asked for
 
 	mu    sync.Mutex // guards following
 	info  bundleInfo
@@ -189,17 +190,22 @@ func (b *bundle) fits(path string, dir bool) error {
 
 // session opens the way of the bundle's blocks, once.
 func (b *bundle) session(ctx context.Context) (*pipeline.Session, error) {
+	b.opening.Lock()
+	defer b.opening.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.way != nil {
-		return b.way, nil
+	way, sent := b.way, b.bytes
+	b.mu.Unlock()
+	if way != nil {
+		return way, nil
 	}
 	request := b.upload()
-	request.MaxBytes = covering(max(b.bytes, 256<<20))
-	way, err := b.origin.writer.Open(ctx, request, nil, b.bytes)
+	request.MaxBytes = covering(max(sent, 256<<20))
+	way, err := b.origin.writer.Open(ctx, request, nil, sent)
 	if err != nil {
 		return nil, err
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.way = way
 	return way, nil
 }

@@ -113,6 +113,7 @@ func rows() []row {
 		{id: "F20", steps: []step{put("demo/a", "x"), ask("POST", "/v1/files/demo/a", 400).gives(400, "move-to"), ask("POST", "/v1/files/demo/a?move-to=other/a", 400).gives(400, "move-to")}},
 		{id: "F21", steps: []step{put("demo/a", "x"), put("demo/b", "x"), ask("POST", "/v1/files/demo/a?move-to=demo/b", 409).gives(409, "conflict")}},
 		{id: "F22", steps: []step{ask("PATCH", "/v1/files/demo/a", 405).gives(405, "method-not-allowed").has("Allow", "GET, HEAD, PUT, POST, DELETE")}},
+		{id: "F23"}, // TestABodyThatDoesNotMove
 
 		{id: "L1", steps: []step{put("demo/a", "x"), ask("GET", "/v1/list/demo", 200), ask("GET", "/v1/list/demo/a", 200)}},
 		{id: "L2", steps: []step{put("demo/a", "x"), put("demo/b", "x"), ask("GET", "/v1/list/demo?limit=1&cursor=demo/a", 200)}},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -208,6 +209,25 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		t.Errorf("%d names were published, want none", n)
 	}
 	b.want(http.StatusCreated, "PUT", "/v1/files/demo/a", io.MultiReader(reader(content(4<<20))))
+}
+
+func TestABodyThatDoesNotMove(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *Config) { c.IdleTimeout = 50 * time.Millisecond })
+	r, w := io.Pipe()
+	defer w.Close()
+	go func() { _, _ = w.Write([]byte("one byte, and then nothing")) }()
+	a, err := b.try("PUT", "/v1/files/demo/slow", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.StatusCode != http.StatusRequestTimeout || a.kind(t) != "idle" {
+		t.Errorf("got %d %s, want 408 idle", a.StatusCode, a.body)
+	}
+	b.want(http.StatusNotFound, "GET", "/v1/files/demo/slow", nil)
+	if n := b.origin.Counters().Uploads.Load(); n != 0 {
+		t.Errorf("%d uploads are still under way", n)
+	}
 }
 
 func TestWhatAKeyMayDo(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 // bench is an origin in a network of five edges, with a key that may do all.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	net    *origintest.Net
 	origin *Origin
 	server *httptest.Server
@@ -30,7 +30,7 @@ type bench struct {
 	now    time.Time
 }
 
-func start(t *testing.T, change func(*Config)) *bench {
+func start(t testing.TB, change func(*Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, net: origintest.Start(t, 5), now: time.Now()}
 	b.keys = filepath.Join(t.TempDir(), "keys.json")
@@ -84,7 +84,7 @@ type answer struct {
 	body []byte
 }
 
-func (a answer) decode(t *testing.T, v any) {
+func (a answer) decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(a.body, v); err != nil {
 		t.Fatalf("%s: %v", a.body, err)
@@ -157,7 +157,7 @@ func (b *bench) read(path string) []byte {
 }
 
 // kind is the type of a problem.
-func (a answer) kind(t *testing.T) string {
+func (a answer) kind(t testing.TB) string {
 	t.Helper()
 	var p struct{ Type string }
 	if got := a.Header.Get("Content-Type"); got != "application/problem+json" {

@@ -2,8 +2,9 @@ package origin
 
 import "time"
 
-// sweepEvery is how often expired uploads and bundles are looked for.
-const sweepEvery = 5 * time.Minute
+// sweepEvery is how often expired uploads and bundles are looked for, and
+// complete uploads whose name could not move yet.
+const sweepEvery = time.Minute
 
 // sweepForever runs until Close.
 func (o *Origin) sweepForever() {
@@ -13,6 +14,7 @@ func (o *Origin) sweepForever() {
 		select {
 		case <-ticker.C:
 			o.Sweep()
+			o.uploads.goOn()
 		case <-o.ctx.Done():
 			return
 		}

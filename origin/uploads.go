@@ -167,7 +167,8 @@ func (u *uploads) finish(ctx context.Context, id string) error {
 	}
 }
 
-// goOn finishes, after a restart, what was complete but not published.
+// goOn publishes what is complete and was not published: after a restart, and
+// when edges or the meta node were away.
 func (u *uploads) goOn() {
 	var left []string
 	err := u.each(func(s *upload) {
