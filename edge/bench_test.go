@@ -55,12 +55,6 @@ func compare(b *testing.B, transport, edge, trivial string) {
 		batch = 60
 	}
 	clients := [2]*benchClient{startClient(b, transport, edge), startClient(b, transport, trivial)}
-	if os.Getenv("ONLY") == "edge" {
-		clients[1] = clients[0]
-	}
-	if os.Getenv("ONLY") == "trivial" {
-		clients[0] = clients[1]
-	}
 	var took [2][]float64
 	for b.Loop() {
 		for range rounds {

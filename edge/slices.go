@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -25,6 +26,8 @@ type sliceDoor struct {
 	node     *node
 	verifier *nodeauth.Verifier
 	handler  http.Handler
+	// sent and sentBytes count the blocks that other nodes read here.
+	sent, sentBytes atomic.Int64
 
 	mu     sync.Mutex // guards following
 	limits map[string]*rate.Limiter
@@ -38,7 +41,7 @@ func newSlices(n *node) *sliceDoor {
 	s := &sliceDoor{node: n, limits: make(map[string]*rate.Limiter)}
 	s.verifier = &nodeauth.Verifier{Known: func(key ed25519.PublicKey) bool { return n.peers.Now().Known(key) }}
 	s.handler = slicehttp.Handler(slicehttp.Config{
-		Store: parent{n}, Put: http.HandlerFunc(s.put),
+		Store: parent{n, s}, Put: http.HandlerFunc(s.put),
 		Error: func(w http.ResponseWriter, r *http.Request, err error) { httperr.Write(w, r, sliceError(err)) },
 	})
 	return s
@@ -110,9 +113,21 @@ type wantKey struct{}
 
 // parent is what other edges read: what is here, and for the edges of a region
 // whose parent this edge is, what it fetches for them.
-type parent struct{ node *node }
+type parent struct {
+	node *node
+	door *sliceDoor
+}
 
 func (p parent) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	block, err := p.read(ctx, cid)
+	if err == nil {
+		p.door.sent.Add(1)
+		p.door.sentBytes.Add(int64(len(block)))
+	}
+	return block, err
+}
+
+func (p parent) read(ctx context.Context, cid sds.CID) ([]byte, error) {
 	if err := p.node.revocations.Revoked(cid); err != nil {
 		return nil, err
 	}
