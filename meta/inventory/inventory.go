@@ -76,7 +76,8 @@ type edge struct {
 	digest   Digest
 	filter   *bloom.BloomFilter
 	boot     [8]byte
-	digested time.Time
+	digested time.Time      // of this boot; zero: not yet
+	compared bool           // once a digest was the same, or all that differed was reported
 	pending  map[uint8]bool // buckets that differed and were not reported yet
 }
 
@@ -213,12 +214,13 @@ func (v *Inventory) Count(id meta.EdgeID) int64 {
 	return 0
 }
 
-// Synced tells that this process compared an edge's digest with its own since
-// the edge last booted, and has heard all that differed. Until then what is
-// not believed to be held may be held all the same.
+// Synced tells that this process compared an edge's digest with its own once,
+// and has heard all that differed. Until then what is not believed to be held
+// may be held all the same. A reboot does not change it: what an edge held
+// before is believed until it says otherwise.
 func (v *Inventory) Synced(id meta.EdgeID) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	e := v.edges[id]
-	return e != nil && !e.digested.IsZero() && len(e.pending) == 0
+	return e != nil && e.compared
 }

@@ -81,6 +81,7 @@ func (v *Inventory) Diff(id meta.EdgeID, theirs Digest, now time.Time) []uint8 {
 			e.pending[uint8(bucket)] = true
 		}
 	}
+	e.compared = e.compared || out == nil
 	return out
 }
 
@@ -121,7 +122,9 @@ func (v *Inventory) Report(ctx context.Context, id meta.EdgeID, buckets []uint8,
 		}
 	}
 	for _, bucket := range buckets {
-		delete(e.pending, bucket)
+		if delete(e.pending, bucket); e.pending != nil && len(e.pending) == 0 {
+			e.compared = true
+		}
 	}
 	v.mu.Unlock()
 	return errors.Join(refused, v.save(ctx, id, changes))

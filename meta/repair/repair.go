@@ -82,7 +82,7 @@ type Edge struct {
 	Capacity int64
 	// PinnedFree is room for pinned bytes; 0 is not known.
 	PinnedFree int64
-	// Synced: its inventory was compared since it booted.
+	// Synced: its inventory was compared by this process.
 	Synced bool
 }
 
