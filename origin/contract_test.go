@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/metahttp"
 	"github.com/stratos-mesh/stratos/origin/apikey"
 )
 
@@ -178,7 +179,9 @@ func rows() []row {
 			ask("GET", "/v1/files/demo/none", 404).has("Access-Control-Allow-Origin", "*").has("Cache-Control", "no-store"),
 			post("5", "demo/b").has("Access-Control-Allow-Origin", "*").has("Access-Control-Expose-Headers", some)}},
 		{id: "E4", before: func(b *bench) { b.net.Meta.Fail(meta.ErrNoEdges) }, steps: []step{put("demo/a", "x").gives(503, "no-edges").has("Retry-After", some)}},
-		{id: "E5", steps: []step{ask("GET", "/v1/else", 404).gives(404, "not-found"), ask("GET", "/", 404).gives(404, "not-found")}},
+		{id: "E5", before: func(b *bench) { b.net.Meta.Fail(metahttp.ErrUnreachable) }, steps: []step{put("demo/a", "x").gives(503, "meta-away").has("Retry-After", some),
+			post("5", "demo/a"), patch("0", "hello").gives(503, "meta-away")}},
+		{id: "E6", steps: []step{ask("GET", "/v1/else", 404).gives(404, "not-found"), ask("GET", "/", 404).gives(404, "not-found")}},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/metahttp"
 	"github.com/stratos-mesh/stratos/sds"
 )
 
@@ -81,6 +82,7 @@ func problem(err error) *httperr.Problem {
 		kind   string
 	}{
 		{meta.ErrNoEdges, http.StatusServiceUnavailable, "no-edges"},
+		{metahttp.ErrUnreachable, http.StatusServiceUnavailable, "meta-away"},
 		{meta.ErrInvalid, http.StatusBadRequest, "invalid"},
 		{sds.ErrMalformed, http.StatusBadRequest, "bad-path"},
 		{meta.ErrNotFound, http.StatusNotFound, "not-found"},

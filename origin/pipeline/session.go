@@ -51,11 +51,25 @@ func (w *Writer) Open(ctx context.Context, request meta.Upload, saved *meta.Gran
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if saved == nil || s.stale() {
-		if err := s.begin(ctx); err != nil {
+		if err := s.insist(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// insist asks for the grant a few times: a meta node may just be starting again.
+// mu is held.
+func (s *Session) insist(ctx context.Context) error {
+	for attempt := 1; ; attempt++ {
+		err := s.begin(ctx)
+		if err == nil || permanent(err) || errors.Is(err, meta.ErrNoEdges) || attempt == 6 {
+			return err
+		}
+		if err := pause(ctx, 2*s.writer.config.Pause, attempt); err != nil {
+			return err
+		}
+	}
 }
 
 // Grant returns the newest grant, to be kept with the upload's state.
