@@ -38,6 +38,8 @@ func describe() descriptions {
 	add("fills_raced_total", "Fetches that asked a second source before the first had answered.")
 	add("fills_failed_total", "Fetches that no source answered.")
 	add("fills_unstored_total", "Blocks that were served but not kept, because queue or budget was full.")
+	add("slices_read_total", "Blocks that other nodes read here.")
+	add("slices_read_bytes_total", "Bytes of blocks that other nodes read here.")
 	add("corrupt_total", "Blocks that did not hash to their name, by where: on this disk, or sent by a peer.", "where")
 	add("memory_hits_total", "Reads of blocks answered from memory.")
 	add("memory_misses_total", "Reads of blocks that were not in memory.")
@@ -96,6 +98,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter("fills_raced_total", f.Raced.Load())
 	counter("fills_failed_total", f.Failed.Load())
 	counter("fills_unstored_total", f.Unstored.Load())
+
+	counter("slices_read_total", n.slices.sent.Load())
+	counter("slices_read_bytes_total", n.slices.sentBytes.Load())
 
 	stats, memory := n.disk.Stats(), n.fill.Memory().Stats()
 	counter("corrupt_total", stats.Corrupt, "disk")
