@@ -19,18 +19,10 @@ type edgeStatus struct {
 	Cached struct{ Bytes, Blocks int64 }
 }
 
-// edge asks an edge's admin API, on its unix socket. The socket is reached
-// through /proc because a path may be longer than the 108 bytes of a socket name.
+// edge asks an edge's admin API what it holds.
 func (n *network) edge(i int) edgeStatus {
 	n.t.Helper()
-	pid := n.role(fmt.Sprintf("edge-%d", i+1)).PID()
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("/proc/%d/cwd/admin.sock", pid))
-		},
-	}}
-	resp, err := client.Get("http://127.0.0.1/stratos/status")
+	resp, err := n.admin(i, "/stratos/status")
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -40,6 +32,20 @@ func (n *network) edge(i int) edgeStatus {
 		n.t.Fatalf("edge %d: status %s: %v, %d edges", i+1, resp.Status, err, len(all.Edges))
 	}
 	return all.Edges[0]
+}
+
+// admin asks an edge on its unix socket. The socket is reached through /proc
+// because a path may be longer than the 108 bytes of a socket name.
+func (n *network) admin(i int, path string) (*http.Response, error) {
+	n.t.Helper()
+	pid := n.role(fmt.Sprintf("edge-%d", i+1)).PID()
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("/proc/%d/cwd/admin.sock", pid))
+		},
+	}}
+	return client.Get("http://127.0.0.1" + path)
 }
 
 // pinnedBlocks of every edge.
