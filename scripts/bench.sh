@@ -7,4 +7,7 @@ for module in . receipt; do
 done
 go build -o bin/bench ./e2e/bench
 # shellcheck disable=SC2086
-bin/bench -stratos bin/stratos ${BENCH:-}
+for what in delivery transfer idle; do
+  echo; echo "## $what"
+  bin/bench -stratos bin/stratos -what $what ${BENCH:-}
+done

@@ -22,6 +22,7 @@ import (
 )
 
 type options struct {
+	what      string
 	stratos   string
 	rounds    int
 	seconds   float64
@@ -37,6 +38,7 @@ func main() {
 		return
 	}
 	var o options
+	flag.StringVar(&o.what, "what", "delivery", "delivery, transfer or idle")
 	flag.StringVar(&o.stratos, "stratos", "bin/stratos", "program under test")
 	flag.IntVar(&o.rounds, "rounds", 15, "alternating rounds of each workload")
 	flag.Float64Var(&o.seconds, "seconds", 2, "length of one measurement")
@@ -58,6 +60,15 @@ func run(ctx context.Context, o options) (err error) {
 			return err
 		}
 		defer os.RemoveAll(o.dir)
+	}
+	switch o.what {
+	case "delivery":
+	case "transfer":
+		return transfer(ctx, o)
+	case "idle":
+		return idle(ctx, o)
+	default:
+		return fmt.Errorf("-what %s: want delivery, transfer or idle", o.what)
 	}
 	if err := writeFiles(o.dir); err != nil {
 		return err

@@ -125,13 +125,8 @@ func startServers(ctx context.Context, o options) (servers []*server, stop func(
 		}
 	}
 	if wants(o, "nginx") || wants(o, "varnish") {
-		conf := fmt.Sprintf(`daemon off; user root; worker_processes auto; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
-events { worker_connections 4096; }
-http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; open_file_cache max=4000;
- server { listen 127.0.0.2:%[2]d reuseport; listen 127.0.0.2:%[3]d ssl http2;
-  ssl_certificate %[4]s; ssl_certificate_key %[5]s; root %[6]s; } }`, o.dir, ports[4], ports[5], cert, key, www)
-		path := filepath.Join(o.dir, "nginx.conf")
-		if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
+		path, err := writeNginxConf(o, ports[4], ports[5], cert, key, www)
+		if err != nil {
 			return nil, stop, err
 		}
 		p, err := launch("nginx", plain(4)+"/obj1.bin", exec.Command("/usr/sbin/nginx", "-c", path))
@@ -155,6 +150,43 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; 
 		servers = append(servers, &server{name: "varnish", plain: plain(6), pids: func() []int { return family(p.Pid) }})
 	}
 	return servers, stop, nil
+}
+
+func writeNginxConf(o options, plain, secure int, cert, key, www string) (string, error) {
+	conf := fmt.Sprintf(`daemon off; user root; worker_processes auto; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
+events { worker_connections 4096; }
+http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; open_file_cache max=4000;
+ server { listen 127.0.0.2:%[2]d reuseport; listen 127.0.0.2:%[3]d ssl http2;
+  ssl_certificate %[4]s; ssl_certificate_key %[5]s; root %[6]s; } }`, o.dir, plain, secure, cert, key, www)
+	path := filepath.Join(o.dir, "nginx.conf")
+	return path, os.WriteFile(path, []byte(conf), 0o644)
+}
+
+// startNginx serves a folder and returns its URL.
+func startNginx(ctx context.Context, o options, edge devnet.Edge, www string) (string, func(), error) {
+	stop := func() {}
+	plain, err := freePort()
+	if err != nil {
+		return "", stop, err
+	}
+	secure, err := freePort()
+	if err != nil {
+		return "", stop, err
+	}
+	path, err := writeNginxConf(o, plain, secure, filepath.Join(edge.Dir, "tls.crt"), filepath.Join(edge.Dir, "tls.key"), www)
+	if err != nil {
+		return "", stop, err
+	}
+	cmd := exec.Command("/usr/sbin/nginx", "-c", path)
+	if err := cmd.Start(); err != nil {
+		return "", stop, err
+	}
+	stop = func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() }
+	if err := os.WriteFile(filepath.Join(www, "ready"), nil, 0o644); err != nil {
+		return "", stop, err
+	}
+	base := fmt.Sprintf("http://127.0.0.2:%d", plain)
+	return base, stop, waitFor(ctx, base+"/ready")
 }
 
 // startEdge brings a network with one edge up and publishes the files.
