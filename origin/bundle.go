@@ -65,8 +65,10 @@ func (f *bundleFile) object() (sds.Object, error) {
 
 // load reads a bundle's folder.
 func (s *bundles) load(id string) (*bundle, error) {
-	b := &bundle{origin: s.origin, id: id, folder: filepath.Join(s.dir, id),
-		files: map[string]bundleFile{}, dirs: map[string]bool{}, above: map[string]int{}}
+	b := &bundle{
+		origin: s.origin, id: id, folder: filepath.Join(s.dir, id),
+		files: map[string]bundleFile{}, dirs: map[string]bool{}, above: map[string]int{},
+	}
 	path := filepath.Join(b.folder, "bundle")
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -221,8 +223,10 @@ func (b *bundle) upload() meta.Upload {
 // add writes down a file whose blocks are durable; it returns when that
 // survives a crash.
 func (b *bundle) add(ctx context.Context, file sds.Object, tally pipeline.Tally) error {
-	return b.append(ctx, bundleFile{Path: file.Path, CID: file.CID, Size: file.Size, SHA256: digest(file.SHA256),
-		Type: file.Type, First: file.First, Tally: tally})
+	return b.append(ctx, bundleFile{
+		Path: file.Path, CID: file.CID, Size: file.Size, SHA256: digest(file.SHA256),
+		Type: file.Type, First: file.First, Tally: tally,
+	})
 }
 
 // addDir writes down a folder.

@@ -147,8 +147,10 @@ func (o *Origin) getBundle(w http.ResponseWriter, r *http.Request, b *bundle) er
 func (b *bundle) view(cursor string, limit int) *bundleView {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	v := &bundleView{ID: b.id, Name: b.info.Name, State: "open", Objects: len(b.files), Size: b.bytes,
-		Expires: b.used.Add(b.origin.config().Expire).UTC().Truncate(time.Second), Files: []fileView{}, Result: b.info.Result}
+	v := &bundleView{
+		ID: b.id, Name: b.info.Name, State: "open", Objects: len(b.files), Size: b.bytes,
+		Expires: b.used.Add(b.origin.config().Expire).UTC().Truncate(time.Second), Files: []fileView{}, Result: b.info.Result,
+	}
 	if v.Result != nil {
 		v.State = "published"
 	}

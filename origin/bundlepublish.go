@@ -55,8 +55,10 @@ func (b *bundle) publish(ctx context.Context) (*Result, error) {
 	fill := func(ctx context.Context) ([]meta.EdgeID, error) {
 		return b.fill(ctx, session, files, tally, manifest.Root, cid)
 	}
-	p := meta.Publication{Name: name, Kind: meta.Bundle, Root: manifest.Root, Manifest: cid,
-		Size: size, Objects: int64(len(files)), Replicas: u.Replicas, Upload: u.ID}
+	p := meta.Publication{
+		Name: name, Kind: meta.Bundle, Root: manifest.Root, Manifest: cid,
+		Size: size, Objects: int64(len(files)), Replicas: u.Replicas, Upload: u.ID,
+	}
 	record, err := b.origin.publish(ctx, b.info.Key, &p, session, fill)
 	if err != nil {
 		return nil, err

@@ -45,8 +45,10 @@ func post(length, name string) step {
 }
 
 func patch(at, body string, headers ...string) step {
-	return step{method: "PATCH", path: "%L", body: body, status: 204,
-		headers: append(headers, tus, "Content-Type: application/offset+octet-stream", "Upload-Offset: "+at)}
+	return step{
+		method: "PATCH", path: "%L", body: body, status: 204,
+		headers: append(headers, tus, "Content-Type: application/offset+octet-stream", "Upload-Offset: "+at),
+	}
 }
 
 func (s step) gives(status int, kind string) step { s.status, s.kind = status, kind; return s }
@@ -54,6 +56,7 @@ func (s step) with(headers ...string) step {
 	s.headers = append(slices.Clone(s.headers), headers...)
 	return s
 }
+
 func (s step) has(name, value string) step {
 	want := map[string]string{name: value}
 	for n, v := range s.want {
@@ -80,16 +83,24 @@ func rows() []row {
 	return []row{
 		{id: "F1", steps: []step{put("demo/a", "hello").has("ETag", `"bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"`).has("Content-Type", "application/json")}},
 		{id: "F2", steps: []step{put("demo/a", "1"), put("demo/a", "2").gives(200, "")}},
-		{id: "F3", steps: []step{put("demo/a.png", "x").with("Content-Type: text/x-mine"), ask("GET", "/v1/files/demo/a.png?content=1", 200).has("Content-Type", "text/x-mine"),
-			put("demo/b.png", "x").with("Content-Type: application/x-www-form-urlencoded"), ask("GET", "/v1/files/demo/b.png?content=1", 200).has("Content-Type", "image/png")}},
-		{id: "F4", steps: []step{put("demo/a", "hello").with("Content-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"),
-			put("demo/b", "hallo").with("Repr-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:").gives(400, "digest-mismatch"), ask("HEAD", "/v1/files/demo/b", 404)}},
+		{id: "F3", steps: []step{
+			put("demo/a.png", "x").with("Content-Type: text/x-mine"), ask("GET", "/v1/files/demo/a.png?content=1", 200).has("Content-Type", "text/x-mine"),
+			put("demo/b.png", "x").with("Content-Type: application/x-www-form-urlencoded"), ask("GET", "/v1/files/demo/b.png?content=1", 200).has("Content-Type", "image/png"),
+		}},
+		{id: "F4", steps: []step{
+			put("demo/a", "hello").with("Content-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"),
+			put("demo/b", "hallo").with("Repr-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:").gives(400, "digest-mismatch"), ask("HEAD", "/v1/files/demo/b", 404),
+		}},
 		{id: "F5", steps: []step{put("demo/a", "hello").with("Content-Digest: sha-256=hello").gives(400, "bad-digest")}},
 		{id: "F6", steps: []step{put("demo/a", "1").with("If-None-Match: *"), put("demo/a", "2").with("If-None-Match: *").gives(412, "if-none-match")}},
-		{id: "F7", steps: []step{put("demo/a", "1").with(`If-Match: "other"`).gives(412, "if-match"), put("demo/a", "hello"),
-			put("demo/a", "2").with(`If-Match: "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"`).gives(200, "")}},
-		{id: "F8", config: small, steps: []step{put("demo/a", "12345678901").gives(413, "too-large"),
-			{method: "PUT", path: "/v1/files/demo/a", body: io.MultiReader(strings.NewReader("12345678901")), status: 413, kind: "too-large"}}},
+		{id: "F7", steps: []step{
+			put("demo/a", "1").with(`If-Match: "other"`).gives(412, "if-match"), put("demo/a", "hello"),
+			put("demo/a", "2").with(`If-Match: "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"`).gives(200, ""),
+		}},
+		{id: "F8", config: small, steps: []step{
+			put("demo/a", "12345678901").gives(413, "too-large"),
+			{method: "PUT", path: "/v1/files/demo/a", body: io.MultiReader(strings.NewReader("12345678901")), status: 413, kind: "too-large"},
+		}},
 		{id: "F9", before: func(b *bench) {
 			r, w := io.Pipe()
 			go func() {
@@ -101,11 +112,15 @@ func rows() []row {
 		{id: "F10", steps: []step{put("demo/a", "x").with("Content-Range: bytes 0-0/1").gives(400, "content-range"), put("demo/a", "x").with("Content-Encoding: br").gives(415, "content-encoding")}},
 		{id: "F11", before: func(b *bench) { b.net.Meta.Claim("taken") }, steps: []step{put("demo/a", "x"), put("demo/a/b", "x").gives(409, "conflict"), put("taken/a", "x").gives(403, "forbidden")}},
 		{id: "F12", steps: []step{put("demo/a/../b", "x").gives(400, "invalid"), put("demo/a%2Fb", "x").gives(400, "bad-path"), put("api/a", "x").gives(400, "invalid")}},
-		{id: "F13", steps: []step{put("demo/a", "x"), ask("GET", "/v1/files/demo/a", 200).has("ETag", some), ask("HEAD", "/v1/files/demo/a", 200).has("ETag", some),
-			newBundle, file("b/c.txt", "y"), ask("POST", "%L/publish", 200), ask("GET", "/v1/files/demo/site/b/c.txt", 200).has("ETag", some)}},
-		{id: "F14", steps: []step{put("demo/a", "hello"), ask("GET", "/v1/files/demo/a?content=1", 200).has("Repr-Digest", "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"),
+		{id: "F13", steps: []step{
+			put("demo/a", "x"), ask("GET", "/v1/files/demo/a", 200).has("ETag", some), ask("HEAD", "/v1/files/demo/a", 200).has("ETag", some),
+			newBundle, file("b/c.txt", "y"), ask("POST", "%L/publish", 200), ask("GET", "/v1/files/demo/site/b/c.txt", 200).has("ETag", some),
+		}},
+		{id: "F14", steps: []step{
+			put("demo/a", "hello"), ask("GET", "/v1/files/demo/a?content=1", 200).has("Repr-Digest", "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"),
 			ask("GET", "/v1/files/demo/a?content=1", 206).with("Range: bytes=1-2").has("Content-Range", "bytes 1-2/5"),
-			ask("GET", "/v1/files/demo/a?content=1", 304).with(`If-None-Match: "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"`)}},
+			ask("GET", "/v1/files/demo/a?content=1", 304).with(`If-None-Match: "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"`),
+		}},
 		{id: "F15", steps: []step{newBundle, file("a", "x"), ask("POST", "%L/publish", 200), ask("GET", "/v1/files/demo/site?content=1", 400)}},
 		{id: "F16", steps: []step{ask("GET", "/v1/files/demo/a", 404), put("demo/a", "x"), ask("DELETE", "/v1/files/demo/a", 204), ask("GET", "/v1/files/demo/a", 410)}},
 		{id: "F17", steps: []step{put("demo/a", "x"), ask("DELETE", "/v1/files/demo/a", 204), ask("DELETE", "/v1/files/demo/never", 404)}},
@@ -124,24 +139,34 @@ func rows() []row {
 		{id: "T1", steps: []step{ask("OPTIONS", "/v1/uploads", 200).has("Tus-Version", "1.0.0").has("Tus-Max-Size", some).has("Tus-Checksum-Algorithm", "sha1,sha256").
 			has("Tus-Extension", "creation,creation-with-upload,termination,concatenation,checksum,expiration")}},
 		{id: "T2", steps: []step{post("5", "demo/a").has("Location", some).has("Upload-Expires", some)}},
-		{id: "T3", steps: []step{{method: "POST", path: "/v1/uploads", body: "hel", status: 201, want: map[string]string{"Upload-Offset": "3"},
-			headers: []string{tus, "Upload-Length: 5", metadata("name", "demo/a"), "Content-Type: application/offset+octet-stream"}}}},
+		{id: "T3", steps: []step{{
+			method: "POST", path: "/v1/uploads", body: "hel", status: 201, want: map[string]string{"Upload-Offset": "3"},
+			headers: []string{tus, "Upload-Length: 5", metadata("name", "demo/a"), "Content-Type: application/offset+octet-stream"},
+		}}},
 		{id: "T4", steps: []step{post("5", "demo/a"), patch("0", "hel").has("Upload-Offset", "3").has("Upload-Expires", some)}},
 		{id: "T5", steps: []step{post("5", "demo/a"), patch("1", "hel").gives(409, "mismatched-offset")}},
 		{id: "T6"}, // TestABodyThatBreaksOffIsKeptAsFarAsItCame
 		{id: "T7", steps: []step{post("5", "demo/a"), patch("0", "hallo", sum1([]byte("hello"))).gives(460, "checksum-mismatch"), ask("HEAD", "%L", 200).with(tus).has("Upload-Offset", "0")}},
 		{id: "T8", steps: []step{post("5", "demo/a"), patch("0", "hello", "Upload-Checksum: md5 AAAA").gives(400, "checksum-algorithm")}},
 		{id: "T9", steps: []step{post("5", "demo/a b"), patch("0", "hello").has("Stratos-Name", "demo/a%20b").has("Stratos-Root", some).has("Stratos-URL", "http://router.test/demo/a%20b")}},
-		{id: "T10", before: func(b *bench) { b.net.Meta.FailPublish(meta.ErrNoEdges) },
-			steps: []step{post("5", "demo/a"), patch("0", "hello").gives(503, "unavailable").has("Retry-After", some), ask("HEAD", "%L", 503).with(tus)}},
-		{id: "T11", steps: []step{post("5", "demo/a"), ask("HEAD", "%L", 200).with(tus).has("Upload-Offset", "0").has("Upload-Length", "5").has("Upload-Expires", some),
-			patch("0", "hello"), ask("HEAD", "%L", 200).with(tus).has("Upload-Offset", "5").has("Stratos-Root", some)}},
+		{
+			id: "T10", before: func(b *bench) { b.net.Meta.FailPublish(meta.ErrNoEdges) },
+			steps: []step{post("5", "demo/a"), patch("0", "hello").gives(503, "unavailable").has("Retry-After", some), ask("HEAD", "%L", 503).with(tus)},
+		},
+		{id: "T11", steps: []step{
+			post("5", "demo/a"), ask("HEAD", "%L", 200).with(tus).has("Upload-Offset", "0").has("Upload-Length", "5").has("Upload-Expires", some),
+			patch("0", "hello"), ask("HEAD", "%L", 200).with(tus).has("Upload-Offset", "5").has("Stratos-Root", some),
+		}},
 		{id: "T12", steps: []step{post("5", "demo/a"), ask("GET", "%L/result", 409).gives(409, "incomplete"), patch("0", "hello"), ask("GET", "%L/result", 200).has("ETag", some)}},
-		{id: "T13", config: small, steps: []step{ask("POST", "/v1/uploads", 201).with(tus, "Upload-Concat: partial", "Upload-Length: 9"), patch("0", "123456789"),
-			ask("POST", "/v1/uploads", 507).with(tus, "Upload-Concat: partial", "Upload-Length: 2").gives(507, "parts")}},
+		{id: "T13", config: small, steps: []step{
+			ask("POST", "/v1/uploads", 201).with(tus, "Upload-Concat: partial", "Upload-Length: 9"), patch("0", "123456789"),
+			ask("POST", "/v1/uploads", 507).with(tus, "Upload-Concat: partial", "Upload-Length: 2").gives(507, "parts"),
+		}},
 		{id: "T14"}, // TestPartsBecomeOneFile
-		{id: "T15", steps: []step{ask("POST", "/v1/uploads", 201).with(tus, "Upload-Concat: partial", "Upload-Length: 9"),
-			ask("POST", "/v1/uploads", 400).with(tus, "Upload-Concat: final;%L", metadata("name", "demo/a")).gives(400, "upload-not-finished")}},
+		{id: "T15", steps: []step{
+			ask("POST", "/v1/uploads", 201).with(tus, "Upload-Concat: partial", "Upload-Length: 9"),
+			ask("POST", "/v1/uploads", 400).with(tus, "Upload-Concat: final;%L", metadata("name", "demo/a")).gives(400, "upload-not-finished"),
+		}},
 		{id: "T16", steps: []step{post("5", "demo/a"), ask("DELETE", "%L", 204).with(tus), ask("HEAD", "%L", 404).with(tus)}},
 		{id: "T17"}, // TestUploadsExpire
 		{id: "T18"}, // TestUploadsThatAreRefused
@@ -150,8 +175,10 @@ func rows() []row {
 		{id: "B1", steps: []step{newBundle.has("Location", some)}},
 		{id: "B2", steps: []step{newBundle, {method: "POST", path: "/v1/bundles", body: `{"name":"demo/site","resume":true}`, status: 200}}},
 		{id: "B3", steps: []step{newBundle, file("a/b", "x")}},
-		{id: "B4", config: small, steps: []step{newBundle, file("a", "12345678901").gives(413, "too-large"), file("a/../b", "x").gives(400, "bad-path"),
-			file("a", "x").with("Content-Digest: sha-256=hello").gives(400, "bad-digest")}},
+		{id: "B4", config: small, steps: []step{
+			newBundle, file("a", "12345678901").gives(413, "too-large"), file("a/../b", "x").gives(400, "bad-path"),
+			file("a", "x").with("Content-Digest: sha-256=hello").gives(400, "bad-digest"),
+		}},
 		{id: "B5", steps: []step{newBundle, file("a", "x"), file("a", "y")}},
 		{id: "B6", steps: []step{newBundle, file("a/b", "x"), file("a", "x").gives(409, "conflict"), file("a/b/c", "x").gives(409, "conflict"), dir("a/b").gives(409, "conflict")}},
 		{id: "B7", steps: []step{newBundle, dir("a/b"), dir("a/b")}},
@@ -173,14 +200,20 @@ func rows() []row {
 		{id: "K9", before: limited(apikey.Key{RequestsPerMinute: 1}), steps: []step{ask("GET", "/v1/list/demo", 200), ask("GET", "/v1/list/demo", 429).gives(429, "rate").has("Retry-After", "60")}},
 
 		{id: "E1", steps: []step{ask("GET", "/healthz", 200).with("Authorization: none")}},
-		{id: "E2", steps: []step{ask("OPTIONS", "/v1/files/demo/a", 204).with("Authorization: none").has("Access-Control-Allow-Methods", some).has("Access-Control-Allow-Headers", some),
-			ask("OPTIONS", "/v1/uploads/x", 200).with("Authorization: none").has("Access-Control-Allow-Methods", some)}},
-		{id: "E3", steps: []step{put("demo/a", "x").has("Access-Control-Allow-Origin", "*").has("X-Content-Type-Options", "nosniff").has("Cache-Control", "no-store"),
+		{id: "E2", steps: []step{
+			ask("OPTIONS", "/v1/files/demo/a", 204).with("Authorization: none").has("Access-Control-Allow-Methods", some).has("Access-Control-Allow-Headers", some),
+			ask("OPTIONS", "/v1/uploads/x", 200).with("Authorization: none").has("Access-Control-Allow-Methods", some),
+		}},
+		{id: "E3", steps: []step{
+			put("demo/a", "x").has("Access-Control-Allow-Origin", "*").has("X-Content-Type-Options", "nosniff").has("Cache-Control", "no-store"),
 			ask("GET", "/v1/files/demo/none", 404).has("Access-Control-Allow-Origin", "*").has("Cache-Control", "no-store"),
-			post("5", "demo/b").has("Access-Control-Allow-Origin", "*").has("Access-Control-Expose-Headers", some)}},
+			post("5", "demo/b").has("Access-Control-Allow-Origin", "*").has("Access-Control-Expose-Headers", some),
+		}},
 		{id: "E4", before: func(b *bench) { b.net.Meta.Fail(meta.ErrNoEdges) }, steps: []step{put("demo/a", "x").gives(503, "no-edges").has("Retry-After", some)}},
-		{id: "E5", before: func(b *bench) { b.net.Meta.Fail(metahttp.ErrUnreachable) }, steps: []step{put("demo/a", "x").gives(503, "meta-away").has("Retry-After", some),
-			post("5", "demo/a"), patch("0", "hello").gives(503, "meta-away")}},
+		{id: "E5", before: func(b *bench) { b.net.Meta.Fail(metahttp.ErrUnreachable) }, steps: []step{
+			put("demo/a", "x").gives(503, "meta-away").has("Retry-After", some),
+			post("5", "demo/a"), patch("0", "hello").gives(503, "meta-away"),
+		}},
 		{id: "E6", steps: []step{ask("GET", "/v1/else", 404).gives(404, "not-found"), ask("GET", "/", 404).gives(404, "not-found")}},
 	}
 }

@@ -53,8 +53,10 @@ func beOrigin(dir, metaURL string) error {
 	if err != nil {
 		return err
 	}
-	o, err := New(Config{Dir: filepath.Join(dir, "origin"), Keys: keys, Sign: signer.Sign, Replicas: 3,
-		Meta: metahttp.NewClient(metahttp.ClientConfig{URLs: []string{metaURL}, Signer: signer})})
+	o, err := New(Config{
+		Dir: filepath.Join(dir, "origin"), Keys: keys, Sign: signer.Sign, Replicas: 3,
+		Meta: metahttp.NewClient(metahttp.ClientConfig{URLs: []string{metaURL}, Signer: signer}),
+	})
 	if err != nil {
 		return err
 	}

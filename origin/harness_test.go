@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -165,9 +164,4 @@ func (a answer) kind(t testing.TB) string {
 	}
 	a.decode(t, &p)
 	return strings.TrimPrefix(p.Type, "urn:stratos:problem:")
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -39,8 +39,10 @@ type entry struct {
 }
 
 func openLedger(path string) (*ledger, error) {
-	l := &ledger{path: path, names: map[string]entry{}, keys: map[string]int64{}, namespaces: map[string]int64{},
-		keysReserved: map[string]int64{}, namespacesReserved: map[string]int64{}}
+	l := &ledger{
+		path: path, names: map[string]entry{}, keys: map[string]int64{}, namespaces: map[string]int64{},
+		keysReserved: map[string]int64{}, namespacesReserved: map[string]int64{},
+	}
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("origin: ledger: %w", err)

@@ -158,8 +158,10 @@ func New(c Config) (*Origin, error) {
 	o := &Origin{counters: &Counters{}, lock: lock, gate: newGate(c.Now)}
 	o.settings.Store(&c)
 	o.ctx, o.cancel = context.WithCancel(context.Background())
-	o.writer = pipeline.New(pipeline.Config{Meta: c.Meta, HTTP: c.HTTP, Sign: c.Sign, Memory: c.Memory,
-		Now: c.Now, Logger: c.Logger, Counters: &o.counters.Pipeline})
+	o.writer = pipeline.New(pipeline.Config{
+		Meta: c.Meta, HTTP: c.HTTP, Sign: c.Sign, Memory: c.Memory,
+		Now: c.Now, Logger: c.Logger, Counters: &o.counters.Pipeline,
+	})
 	if o.ledger, err = openLedger(filepath.Join(c.Dir, "ledger")); err == nil {
 		if o.bundles, err = openBundles(o); err == nil {
 			o.uploads, err = openUploads(o)

@@ -28,8 +28,10 @@ func (o *Origin) publishObject(ctx context.Context, u meta.Upload, key string, s
 		return nil, err
 	}
 	fill := func(ctx context.Context) ([]meta.EdgeID, error) { return session.Fill(ctx, tally, file.CID, manifest) }
-	p := meta.Publication{Name: u.Name, Kind: meta.Object, Root: file.CID, Manifest: manifest,
-		Size: file.Size, Objects: 1, Replicas: u.Replicas, Upload: u.ID}
+	p := meta.Publication{
+		Name: u.Name, Kind: meta.Object, Root: file.CID, Manifest: manifest,
+		Size: file.Size, Objects: 1, Replicas: u.Replicas, Upload: u.ID,
+	}
 	record, err := o.publish(ctx, key, &p, session, fill)
 	if err != nil {
 		return nil, err

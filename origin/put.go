@@ -124,11 +124,13 @@ func (o *Origin) accept(w http.ResponseWriter, r *http.Request, key *apikey.Key,
 		o.counters.Refused.Add(1)
 		return nil, err
 	}
-	return &incoming{origin: o, body: o.newBody(w, r, o.config().MaxUpload, room, size), size: size, known: r.ContentLength >= 0, digest: digest, kind: kind,
+	return &incoming{
+		origin: o, body: o.newBody(w, r, o.config().MaxUpload, room, size), size: size, known: r.ContentLength >= 0, digest: digest, kind: kind,
 		leave: func() {
 			room.release()
 			leave()
-		}}, nil
+		},
+	}, nil
 }
 
 // expected is what a grant is first asked for; it grows when more comes.

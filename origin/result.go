@@ -39,8 +39,10 @@ func (o *Origin) result(ctx context.Context, record meta.Record) *Result {
 	if record.Kind == meta.Bundle {
 		kind = "bundle"
 	}
-	return &Result{Name: record.Name, Kind: kind, Root: record.Root, Manifest: record.Manifest, Size: record.Size,
-		Objects: record.Objects, Replicas: record.Replicas, Modified: record.Modified, URL: o.publicURL(ctx, string(record.Name))}
+	return &Result{
+		Name: record.Name, Kind: kind, Root: record.Root, Manifest: record.Manifest, Size: record.Size,
+		Objects: record.Objects, Replicas: record.Replicas, Modified: record.Modified, URL: o.publicURL(ctx, string(record.Name)),
+	}
 }
 
 // publicURL is where a router serves a path; empty while none is known.

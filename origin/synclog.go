@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -19,6 +20,8 @@ type syncLog struct {
 	pending []byte
 	next    *group // of pending; nil while there is none
 	busy    bool
+	closed  bool
+	idle    *sync.Cond // signalled when busy ends
 	broken  error // a failed sync: nothing that comes later can be trusted
 }
 
@@ -43,14 +46,16 @@ func openLog(path string, each func(line []byte)) (*syncLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log: %w", err)
 	}
-	if err := f.Truncate(int64(whole)); err == nil {
-		_, err = f.Seek(int64(whole), 0)
+	if err = f.Truncate(int64(whole)); err == nil {
+		_, err = f.Seek(int64(whole), io.SeekStart)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("log: %w", err)
 	}
-	return &syncLog{file: f}, nil
+	l := &syncLog{file: f}
+	l.idle = sync.NewCond(&l.mu)
+	return l, nil
 }
 
 // add puts a line in order and returns a function that waits until it is
@@ -58,6 +63,9 @@ func openLog(path string, each func(line []byte)) (*syncLog, error) {
 func (l *syncLog) add(line []byte) (synced func(context.Context) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return func(context.Context) error { return fmt.Errorf("log: %w", os.ErrClosed) }
+	}
 	if l.next == nil {
 		l.next = &group{done: make(chan struct{})}
 	}
@@ -65,38 +73,13 @@ func (l *syncLog) add(line []byte) (synced func(context.Context) error) {
 	l.pending = append(l.pending, line...)
 	if !l.busy {
 		l.busy = true
-		go l.flush()
-	}
-	return func(ctx context.Context) error {
-		select {
-		case <-g.done:
-			return g.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// flush writes groups until none is left.
-func (l *syncLog) flush() {
+		go l.flush() // close waits for the lines that were added, and takes no more.
+func (l *syncLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.next != nil {
-		g, lines := l.next, l.pending
-		l.next, l.pending = nil, nil
-		l.mu.Unlock()
-		if l.broken == nil {
-			_, err := l.file.Write(lines)
-			if err == nil {
-				err = l.file.Sync()
-			}
-			l.broken = err
-		}
-		g.err = l.broken
-		close(g.done)
-		l.mu.Lock()
+	l.closed = true
+	for l.busy {
+		l.idle.Wait()
 	}
-	l.busy = false
+	_ = l.file.Close()
 }
-
-func (l *syncLog) close() { _ = l.file.Close() }

@@ -87,8 +87,10 @@ func (u *uploads) intoBundle(ctx context.Context, s *upload, batch *pipeline.Bat
 	if err := b.add(ctx, file, tally); err != nil {
 		return nil, err
 	}
-	return &Result{Name: b.info.Name, Path: s.Path, Kind: "object", Root: file.CID, Size: file.Size, Objects: 1,
-		Type: file.Type, SHA256: digest(file.SHA256), Durable: tally.Holders()}, nil
+	return &Result{
+		Name: b.info.Name, Path: s.Path, Kind: "object", Root: file.CID, Size: file.Size, Objects: 1,
+		Type: file.Type, SHA256: digest(file.SHA256), Durable: tally.Holders(),
+	}, nil
 }
 
 // pourPart cuts a part's bytes.

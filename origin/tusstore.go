@@ -31,8 +31,10 @@ func (t *tusStore) NewUpload(ctx context.Context, info tusd.FileInfo) (tusd.Uplo
 func (u *uploads) begin(ctx context.Context, request *tusRequest, info tusd.FileInfo) (*upload, error) {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	s := &upload{ID: hex.EncodeToString(id[:]), Key: request.key.ID, Metadata: info.MetaData, Size: info.Size,
-		Partial: info.IsPartial, Final: info.IsFinal, Parts: info.PartialUploads}
+	s := &upload{
+		ID: hex.EncodeToString(id[:]), Key: request.key.ID, Metadata: info.MetaData, Size: info.Size,
+		Partial: info.IsPartial, Final: info.IsFinal, Parts: info.PartialUploads,
+	}
 	if err := u.admit(request.key); err != nil {
 		return nil, err
 	}
@@ -131,8 +133,10 @@ type tusUpload struct {
 // GetInfo tells tusd what it must know.
 func (t *tusUpload) GetInfo(context.Context) (tusd.FileInfo, error) {
 	s := t.state
-	return tusd.FileInfo{ID: s.ID, Size: s.Size, Offset: s.Offset, MetaData: s.Metadata,
-		IsPartial: s.Partial, IsFinal: s.Final, PartialUploads: s.Parts}, nil
+	return tusd.FileInfo{
+		ID: s.ID, Size: s.Size, Offset: s.Offset, MetaData: s.Metadata,
+		IsPartial: s.Partial, IsFinal: s.Final, PartialUploads: s.Parts,
+	}, nil
 }
 
 // GetReader is never called: downloads are off.

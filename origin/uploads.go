@@ -41,8 +41,10 @@ type finish struct {
 
 // openUploads reads what is there and sets up the door.
 func openUploads(o *Origin) (*uploads, error) {
-	u := &uploads{origin: o, dir: filepath.Join(o.config().Dir, "uploads"), locks: memorylocker.New(),
-		open: map[string]int{}, rooms: map[string]*reservation{}, finishing: map[string]*finish{}}
+	u := &uploads{
+		origin: o, dir: filepath.Join(o.config().Dir, "uploads"), locks: memorylocker.New(),
+		open: map[string]int{}, rooms: map[string]*reservation{}, finishing: map[string]*finish{},
+	}
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
 	}

@@ -175,8 +175,10 @@ func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 		return meta.Record{}, err
 	}
 	m.height++
-	record := meta.Record{Name: p.Name, Kind: p.Kind, Root: p.Root, Manifest: p.Manifest, Size: p.Size, Objects: p.Objects,
-		Replicas: max(p.Replicas, len(p.Durable)), Height: m.height, Modified: time.Now().UTC().Truncate(time.Second)}
+	record := meta.Record{
+		Name: p.Name, Kind: p.Kind, Root: p.Root, Manifest: p.Manifest, Size: p.Size, Objects: p.Objects,
+		Replicas: max(p.Replicas, len(p.Durable)), Height: m.height, Modified: time.Now().UTC().Truncate(time.Second),
+	}
 	m.names[p.Name] = record
 	delete(m.deleted, p.Name)
 	m.moves = append(m.moves, p)
@@ -327,8 +329,10 @@ func (m *Meta) Network(context.Context, uint64, time.Duration) (*meta.Network, e
 	if m.failing != nil {
 		return nil, m.failing
 	}
-	n := &meta.Network{Version: 1, ChainID: ChainID, Authorities: map[uint16]ed25519.PublicKey{1: m.public},
-		Routers: []string{"http://router.test"}, Development: true}
+	n := &meta.Network{
+		Version: 1, ChainID: ChainID, Authorities: map[uint16]ed25519.PublicKey{1: m.public},
+		Routers: []string{"http://router.test"}, Development: true,
+	}
 	for _, e := range m.net.Edges {
 		n.Edges = append(n.Edges, meta.Edge{ID: e.ID, URL: e.URL(), State: meta.Live})
 	}

@@ -68,9 +68,21 @@ func (s *Session) deliver(ctx context.Context, cid sds.CID, block []byte, have [
 			return done, last
 		}
 	}
-	// What an edge answered is no answer to whoever uploads: it is told, not wrapped.
-	return done, fmt.Errorf("%w: %d attempts, the last: %v", meta.ErrNoEdges, config.Attempts, last)
+	return done, &undelivered{config.Attempts, last}
 }
+
+// undelivered is a block that some edge did not take. What an edge answered is
+// no answer to whoever uploads, so it is told and not wrapped.
+type undelivered struct {
+	attempts int
+	last     error
+}
+
+func (u *undelivered) Error() string {
+	return fmt.Sprintf("%d attempts, the last: %s", u.attempts, u.last)
+}
+
+func (u *undelivered) Unwrap() error { return meta.ErrNoEdges }
 
 // judge decides what a failed attempt means: an edge to blame, or a grant to
 // renew. It returns the error to go on with.

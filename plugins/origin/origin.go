@@ -145,8 +145,12 @@ func (h *Handler) check() error {
 		name  string
 		value int64
 	}{
-		{"max_upload", h.MaxUpload}, {"uploads", int64(h.Uploads)}, {"rate", int64(h.Rate)},
-		{"namespace_quota", h.NamespaceQuota}, {"parts", h.Parts}, {"memory", h.Memory},
+		{"max_upload", h.MaxUpload},
+		{"uploads", int64(h.Uploads)},
+		{"rate", int64(h.Rate)},
+		{"namespace_quota", h.NamespaceQuota},
+		{"parts", h.Parts},
+		{"memory", h.Memory},
 	} {
 		if field.value < 0 {
 			errs = append(errs, fmt.Errorf("stratos_origin: %s is %d, but a limit cannot be negative", field.name, field.value))

@@ -114,8 +114,10 @@ func (p *hold) wait(ctx context.Context) *origin.Origin {
 
 // config is what this handler says of an origin.
 func (h *Handler) config() origin.Config {
-	return origin.Config{Dir: h.Dir, Replicas: h.Replicas, MaxUpload: h.MaxUpload, Memory: h.Memory, PartsLimit: h.Parts,
-		NamespaceLimit: h.NamespaceQuota, MaxUploads: h.Uploads, RequestsPerMinute: h.Rate, Expire: time.Duration(h.Expire)}
+	return origin.Config{
+		Dir: h.Dir, Replicas: h.Replicas, MaxUpload: h.MaxUpload, Memory: h.Memory, PartsLimit: h.Parts,
+		NamespaceLimit: h.NamespaceQuota, MaxUploads: h.Uploads, RequestsPerMinute: h.Rate, Expire: time.Duration(h.Expire),
+	}
 }
 
 // open makes an origin that asks the newest configuration for whatever a reload
