@@ -383,6 +383,18 @@ func BenchmarkMake(b *testing.B) {
 	}
 }
 
+// BenchmarkMakeHealthy is what every beat costs when nothing is wrong.
+func BenchmarkMakeHealthy(b *testing.B) {
+	s := large(100_000, 100)
+	for i := range s.Edges {
+		s.Edges[i].State = meta.Live
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		repair.Make(&s)
+	}
+}
+
 func BenchmarkTick(b *testing.B) {
 	s := large(10_000, 100)
 	number := uint64(0)
