@@ -73,7 +73,42 @@ func (l *syncLog) add(line []byte) (synced func(context.Context) error) {
 	l.pending = append(l.pending, line...)
 	if !l.busy {
 		l.busy = true
-		go l.flush() // close waits for the lines that were added, and takes no more.
+		go l.flush() // ends before close returns
+	}
+	return func(ctx context.Context) error {
+		select {
+		case <-g.done:
+			return g.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// flush writes groups until none is left.
+func (l *syncLog) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.next != nil {
+		g, lines := l.next, l.pending
+		l.next, l.pending = nil, nil
+		l.mu.Unlock()
+		if l.broken == nil {
+			_, err := l.file.Write(lines)
+			if err == nil {
+				err = l.file.Sync()
+			}
+			l.broken = err
+		}
+		g.err = l.broken
+		close(g.done)
+		l.mu.Lock()
+	}
+	l.busy = false
+	l.idle.Broadcast()
+}
+
+// close waits for the lines that were added, and takes no more.
 func (l *syncLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
