@@ -169,6 +169,38 @@ func TestNothingIsDroppedWhileAVerificationFails(t *testing.T) {
 	w.wantReplicas(3)
 }
 
+// A drop that could not be done for hours is preceded by new verifications.
+func TestVerificationsAge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4, 1, 1<<20)
+	item := w.items[0]
+	for _, e := range w.edges {
+		if _, has := e.holdings[item.Version()]; !has {
+			e.set(item.Version(), meta.Complete)
+		}
+		e.keeps = true
+	}
+	checks := func() (n int) {
+		for _, e := range w.edges {
+			n += e.checks
+		}
+		return n
+	}
+	w.run(600)
+	if got := checks(); got != 3 {
+		t.Errorf("%d checks in ten minutes, want one of each edge that stays", got)
+	}
+	w.run(3600)
+	if got := checks(); got != 6 {
+		t.Errorf("%d checks after more than an hour, want two of each edge that stays", got)
+	}
+	for _, e := range w.edges {
+		e.keeps = false
+	}
+	w.run(60)
+	w.wantReplicas(3)
+}
+
 func TestAFlappingEdgeCostsOneRoundOfCopies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 5, 40, 1<<20)

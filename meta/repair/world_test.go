@@ -47,6 +47,7 @@ type simEdge struct {
 	boot      byte
 	fails     bool
 	unsound   bool // fails checks alone
+	keeps     bool // fails drops alone
 	tried     int  // works that it failed
 	lies      bool // says done without doing
 	late      bool // says what changed a beat after what is done
@@ -208,7 +209,7 @@ func (w *world) beat(e *simEdge) {
 func (e *simEdge) begin(w *world, work meta.Work) {
 	version := inventory.Version{Unit: work.Unit, Root: work.Record.Root}
 	switch {
-	case e.fails, e.unsound && work.Kind == meta.Check:
+	case e.fails, e.unsound && work.Kind == meta.Check, e.keeps && work.Kind == meta.Drop:
 		e.tried++
 		e.failed[work.Number] = "disk full"
 	case e.lies:
