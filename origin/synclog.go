@@ -22,7 +22,7 @@ type syncLog struct {
 	busy    bool
 	closed  bool
 	idle    *sync.Cond // signalled when busy ends
-	broken  error // a failed sync: nothing that comes later can be trusted
+	broken  error      // a failed sync: nothing that comes later can be trusted
 }
 
 // group is lines that are synced together.
