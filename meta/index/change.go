@@ -56,31 +56,40 @@ func (c *change) delete(key string) { c.writes[key] = nil }
 
 // first finds the lowest key under a prefix, leaving one out.
 func (c *change) first(ctx context.Context, prefix, except string) (string, bool, error) {
-	found := ""
+	keys, err := c.keys(ctx, prefix, 2)
+	keys = slices.DeleteFunc(keys, func(key string) bool { return key == except })
+	if err != nil || len(keys) == 0 {
+		return "", false, err
+	}
+	return keys[0], true, nil
+}
+
+// keys are the lowest keys under a prefix, in order, at most limit.
+func (c *change) keys(ctx context.Context, prefix string, limit int) ([]string, error) {
+	var out []string
 	for key, v := range c.writes {
-		if v != nil && key != except && strings.HasPrefix(key, prefix) && (found == "" || key < found) {
-			found = key
+		if v != nil && strings.HasPrefix(key, prefix) {
+			out = append(out, key)
 		}
 	}
-	for after := ""; ; {
-		entries, err := c.scope.Scan(ctx, prefix, after, 16)
+	for after, found := "", 0; found < limit; {
+		entries, err := c.scope.Scan(ctx, prefix, after, max(limit, 16))
 		if err != nil {
-			return "", false, err
+			return nil, err
 		}
 		for _, e := range entries {
-			if v, written := c.writes[e.Key]; e.Key == except || written && v == nil {
-				continue
+			if _, written := c.writes[e.Key]; !written {
+				out = append(out, e.Key)
+				found++
 			}
-			if found == "" || e.Key < found {
-				found = e.Key
-			}
-			return found, true, nil
 		}
-		if len(entries) < 16 {
-			return found, found != "", nil
+		if len(entries) < max(limit, 16) {
+			break
 		}
 		after = entries[len(entries)-1].Key
 	}
+	slices.Sort(out)
+	return out[:min(len(out), limit)], nil
 }
 
 const stateKey = "h"

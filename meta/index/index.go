@@ -19,6 +19,8 @@
 //	g/<root>                   a root that rests, and since when
 //	t/<root>                   the name that last pointed to a root, as it was
 //	                           then; until the root is forgotten
+//	w/<root>/<unit>            since when no name keeps a root in a unit, while it
+//	                           is kept in another one
 //	b/<root or object>         what is not served, and the revocation's number
 //	x/<number>                 a revocation
 //	e/<edge number>            an admitted edge

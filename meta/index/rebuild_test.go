@@ -166,7 +166,7 @@ func TestRecordsMustFollowEachOther(t *testing.T) {
 }
 
 func BenchmarkResolve(b *testing.B) {
-	w := benchWorld(b, 10_000)
+	w := benchWorld(b, bundles(10_000))
 	b.ResetTimer()
 	for i := range b.N {
 		if _, _, err := w.Resolve(b.Context(), fmt.Sprintf("acme/dir/%d/index/page.html", i%10_000)); err != nil {

@@ -3,10 +3,12 @@ package index
 import (
 	"context"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/journal"
+	"github.com/stratos-mesh/stratos/meta/layout"
 	"github.com/stratos-mesh/stratos/sds"
 )
 
@@ -34,6 +36,7 @@ func (c *change) put(ctx context.Context, n *Name) error {
 	c.set(rootKey("t/", n.Root), n.encodeNamed())
 	for _, unit := range n.Units {
 		c.set(hexKey("u/", unit[:])+"/"+string(n.Name), nil)
+		c.delete(abandonedKey(n.Root, unit))
 	}
 	return nil
 }
@@ -64,8 +67,61 @@ func (c *change) drop(ctx context.Context, n *Name, now time.Time) error {
 	}
 	if !named && !pinned {
 		c.rest(n.Root, now)
+		return nil
+	}
+	return c.abandon(ctx, n, now)
+}
+
+// abandon notes the units in which nothing keeps a root any more that others
+// keep elsewhere.
+func (c *change) abandon(ctx context.Context, n *Name, now time.Time) error {
+	kept := make(map[meta.UnitKey]bool)
+	prefix := rootKey("r/", n.Root) + "/"
+	others, err := c.keys(ctx, prefix, maxOthers)
+	if err != nil {
+		return err
+	}
+	for _, key := range others {
+		name := meta.Name(strings.TrimPrefix(key, prefix))
+		record, err := c.name(ctx, "n/", name)
+		if err != nil {
+			return err
+		}
+		if name == n.Name || record == nil {
+			continue
+		}
+		for _, unit := range record.Units {
+			kept[unit] = true
+		}
+	}
+	var w layout.Writer
+	w.Time(now)
+	for _, unit := range n.Units {
+		if !kept[unit] && len(others) < maxOthers {
+			c.set(abandonedKey(n.Root, unit), w.Done())
+		}
 	}
 	return nil
+}
+
+// maxOthers bounds how many names of one root are looked through. With more of
+// them a unit is not found to be abandoned, and its copies stay.
+const maxOthers = 100
+
+func abandonedKey(root sds.CID, unit meta.UnitKey) string {
+	return rootKey("w/", root) + "/" + hex.EncodeToString(unit[:])
+}
+
+// Abandoned tells since when no name keeps a root in a unit, while it is kept in
+// another one.
+func (x *Index) Abandoned(ctx context.Context, root sds.CID, unit meta.UnitKey) (since time.Time, abandoned bool, err error) {
+	b, err := x.begin().get(ctx, abandonedKey(root, unit))
+	if err != nil || b == nil {
+		return time.Time{}, false, err
+	}
+	r := layout.NewReader(b)
+	since = r.Time()
+	return since, true, r.Done()
 }
 
 func (c *change) rest(root sds.CID, since time.Time) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/node"
 	"github.com/stratos-mesh/stratos/sds"
 )
@@ -42,7 +43,7 @@ func TestPublishedContentIsCheckedAndHeld(t *testing.T) {
 func TestWhatWasRemovedGoesAfterTheGraceAndSharedRootsStay(t *testing.T) {
 	t.Parallel()
 	simulate(t, 5, grace(time.Hour), func(w *world) {
-		w.publish("acme/a", "1")
+		removed := w.publish("acme/a", "1").Units[0]
 		w.publish("acme/b", "1")
 		w.publish("acme/c", "3")
 		w.pass(5 * time.Second)
@@ -60,6 +61,11 @@ func TestWhatWasRemovedGoesAfterTheGraceAndSharedRootsStay(t *testing.T) {
 		res := w.resolves("acme/b", nil)
 		if len(res.Holders) < 3 {
 			w.Errorf("the other name of a root has holders %v", res.Holders)
+		}
+		for _, e := range w.edges {
+			if e.holds[inventory.Version{Unit: removed, Root: cid("1")}] != meta.Gone {
+				w.Errorf("edge %d still holds it for the name that was removed", e.id)
+			}
 		}
 	})
 }

@@ -186,34 +186,41 @@ func (n *Node) Status(ctx context.Context) (*meta.Status, error) {
 	}
 	state := n.repair.Status()
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	out := &meta.Status{
 		ChainID: n.cfg.ChainID, Authority: n.cfg.Authority, Epoch: n.issuer.Epoch(), JournalHeight: n.journal.Height(),
 		Names: s.Names, Roots: s.Roots, Revocations: s.Revocation, StoreKind: n.store.Kind(),
 		RepairHalted: state.Halted != "", RepairReason: state.Halted, Repairs: state.Repairs, Degraded: state.Degraded,
-		Units: int64(n.wanted.units()), RecoveredUnits: n.recovered,
-		UptimeSeconds: int64(n.cfg.Now().Sub(n.started).Seconds()),
+		RecoveredUnits: n.recovered, UptimeSeconds: int64(n.cfg.Now().Sub(n.started).Seconds()),
 	}
 	for _, edge := range n.fleet.edges() {
 		m := n.fleet.byID[edge.ID]
 		out.Edges = append(out.Edges, meta.EdgeStatus{
-			Edge: edge, LastBeat: n.fleet.tracker.LastBeat(edge.ID), Units: n.inventory.Count(edge.ID), Bytes: n.bytesOn(edge.ID), Revocation: m.revocation, Version: m.version,
+			Edge: edge, LastBeat: n.fleet.tracker.LastBeat(edge.ID), Revocation: m.revocation, Version: m.version,
 		})
+	}
+	items := n.wanted.all()
+	n.mu.Unlock()
+	sizes, units := make(map[inventory.Version]int64), make(map[meta.UnitKey]struct{})
+	for item := range items {
+		sizes[item.Version()] = item.Size()
+		units[item.Unit] = struct{}{}
+	}
+	out.Units = int64(len(units))
+	for i := range out.Edges {
+		e := &out.Edges[i]
+		e.Units, e.Bytes = n.inventory.Count(e.ID), bytesOf(n.inventory.Holdings(e.ID), sizes)
 	}
 	return out, nil
 }
 
-// bytesOn adds up what an edge holds of what is kept; the lock is held.
-func (n *Node) bytesOn(edge meta.EdgeID) (total int64) {
-	for _, h := range n.inventory.Holdings(edge) {
-		kept := n.wanted.items[inventory.Version{Unit: h.Unit, Root: h.Root}]
-		switch {
-		case kept == nil:
-		case h.State == meta.Complete:
-			total += kept.item.Size()
-		default:
-			total += kept.item.Size() / 1000 * int64(h.Share)
+// bytesOf adds up what an edge holds of what is kept.
+func bytesOf(holdings []meta.Holding, sizes map[inventory.Version]int64) (total int64) {
+	for _, h := range holdings {
+		size := sizes[inventory.Version{Unit: h.Unit, Root: h.Root}]
+		if h.State != meta.Complete {
+			size = size / 1000 * int64(h.Share)
 		}
+		total += size
 	}
 	return total
 }

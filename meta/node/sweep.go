@@ -7,6 +7,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/journal"
 )
 
@@ -55,11 +56,18 @@ func (n *Node) sweep(ctx context.Context) error {
 // asks them to drop these.
 func (n *Node) dropForgotten(ctx context.Context) error {
 	for version, copies := range n.inventory.All() {
-		state, err := n.index.Root(ctx, version.Root.Digest)
+		n.mu.Lock()
+		_, kept := n.wanted.items[version]
+		n.mu.Unlock()
+		// Without a root it is an upload that is not published yet.
+		if kept || !version.Root.Defined() {
+			continue
+		}
+		forgotten, err := n.forgotten(ctx, version)
 		if err != nil {
 			return err
 		}
-		if state != index.Unknown || !version.Root.Defined() {
+		if !forgotten {
 			continue
 		}
 		n.mu.Lock()
@@ -69,6 +77,18 @@ func (n *Node) dropForgotten(ctx context.Context) error {
 		n.mu.Unlock()
 	}
 	return nil
+}
+
+// forgotten tells of a version that no name or pin keeps whether its rest is
+// over.
+func (n *Node) forgotten(ctx context.Context, v inventory.Version) (bool, error) {
+	state, err := n.index.Root(ctx, v.Root.Digest)
+	if err != nil || state != index.Kept {
+		return state == index.Unknown, err
+	}
+	// The root is kept, in another unit.
+	since, abandoned, err := n.index.Abandoned(ctx, v.Root, v.Unit)
+	return abandoned && n.cfg.Now().Sub(since) >= n.cfg.Grace, err
 }
 
 // Pin keeps a root beside the names that point to it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/stratos-mesh/stratos/meta"
@@ -68,14 +67,6 @@ func (w *wanted) all() iter.Seq[*repair.Item] {
 		items = append(items, kept.item)
 	}
 	return slices.Values(items)
-}
-
-func (w *wanted) units() int {
-	units := make(map[meta.UnitKey]struct{}, len(w.items))
-	for v := range maps.Keys(w.items) {
-		units[v.Unit] = struct{}{}
-	}
-	return len(units)
 }
 
 func nameKeeper(name meta.Name) string { return "n/" + string(name) }
