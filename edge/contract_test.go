@@ -296,6 +296,13 @@ func rows() map[string]func(*testing.T, *stage) {
 					t.Errorf("%s: status %d, want 400", path, status)
 				}
 			}
+			// The end of the path is an object of the ticket's root, the rest no name.
+			good := s.in("a.bin")
+			for _, path := range []string{strings.Replace(good, "/acme/", "/acme//", 1), strings.Replace(good, "/acme/", "/acme/../", 1)} {
+				if status := raw(t, s.e, path); status != 400 {
+					t.Errorf("%s: status %d, want 400", path[len(path)-20:], status)
+				}
+			}
 		},
 		"control": func(t *testing.T, s *stage) {
 			for _, path := range []string{"a%00b", "a%0Ab", "a%7Fb", "%ff"} {

@@ -246,3 +246,15 @@ func TestADrainingEdgeTakesNoNewSessionsAndFinishesTheOthers(t *testing.T) {
 		return w.meta.beats[e.id].Draining
 	})
 }
+
+func TestAReplicaIsCompletedAtTheRateThatItsHolderAllows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	holder := w.addEdge(EdgeConfig{PeerRate: 2 << 20})
+	e := w.addEdge(EdgeConfig{})
+	p := w.publish("acme/film", map[string][]byte{"0.mp4": content(1, 12<<20)}, holder)
+	w.replicate(t, e, p)
+	if got := e.has(t, p); got != len(p.blocks) {
+		t.Errorf("%d of %d blocks are pinned", got, len(p.blocks))
+	}
+}

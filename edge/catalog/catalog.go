@@ -17,6 +17,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"github.com/stratos-mesh/stratos/edge/peers"
 	"github.com/stratos-mesh/stratos/meta"
@@ -50,6 +51,7 @@ type Catalog struct {
 	config Config
 	roots  *otter.Cache[[32]byte, *Root]
 	once   singleflight.Group
+	asking *rate.Limiter
 
 	mu     sync.Mutex // guards following
 	absent map[[32]byte]absence
@@ -81,7 +83,7 @@ func New(config Config) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
-	return &Catalog{config: config, roots: roots, absent: make(map[[32]byte]absence)}, nil
+	return &Catalog{config: config, roots: roots, asking: rate.NewLimiter(asksPerSecond, asksAtOnce), absent: make(map[[32]byte]absence)}, nil
 }
 
 // Root finds a root by its digest. Sources are holders that the ticket names.

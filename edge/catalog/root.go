@@ -172,6 +172,14 @@ func (r *Root) isAlias(path string) bool {
 	return false
 }
 
+// ErrBusy: names that no root here carries are asked for so often that meta
+// nodes must be spared.
+var ErrBusy = errors.New("too many unknown names")
+
+// Questions to meta nodes about names that a ticket's root does not carry: who
+// has one good ticket can ask for any number of them.
+const asksPerSecond, asksAtOnce = 100, 200
+
 // maxAliases bounds what is remembered for one root.
 const maxAliases = 64
 
@@ -181,6 +189,9 @@ func (c *Catalog) Resolve(ctx context.Context, r *Root, path string) (*Object, e
 	o, err := r.Find(path)
 	if !errors.Is(err, errAmbiguous) {
 		return o, err
+	}
+	if !c.asking.Allow() {
+		return nil, fmt.Errorf("resolve %q: %w", path, ErrBusy)
 	}
 	found, err := c.config.Index.Resolve(ctx, path)
 	if err != nil {

@@ -88,7 +88,7 @@ func (f *Filler) ask(ctx context.Context, network *peers.Snapshot, e *meta.Edge,
 		f.scores.good(e.ID, time.Since(begun))
 	case ctx.Err() != nil:
 		// Another source was faster, or nobody waits any more: no fault of its.
-	case errors.Is(err, sds.ErrNotFound):
+	case errors.Is(err, sds.ErrNotFound), tooMany(err):
 		f.scores.lacked(e.ID)
 	default:
 		if errors.Is(err, sds.ErrCorrupt) {
@@ -97,4 +97,10 @@ func (f *Filler) ask(ctx context.Context, network *peers.Snapshot, e *meta.Edge,
 		f.scores.bad(e.ID)
 	}
 	return block, err
+}
+
+// tooMany tells that an edge answers, but this one asks it for too much.
+func tooMany(err error) bool {
+	var told *slicehttp.StatusError
+	return errors.As(err, &told) && told.Status == http.StatusTooManyRequests
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -14,6 +17,7 @@ import (
 	"github.com/stratos-mesh/stratos/edge/state"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/slicehttp"
 )
 
 // atOnce is how many slices of a unit are looked at at the same time.
@@ -148,13 +152,31 @@ func (c *completion) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
 		if err := c.limit.WaitN(ctx, sds.SliceSize); err != nil {
 			return nil, err
 		}
-		if block, err = c.keeper.config.Fill.Fetch(ctx, cid, c.want); err != nil {
+		if block, err = c.fetch(ctx, cid); err != nil {
 			return nil, err
 		}
 	}
 	// Pinned and durable from here on; what was cached becomes pinned.
 	_, err = sds.Receive(ctx, store, cid, bytes.NewReader(block), sds.Pinned)
 	return block, err
+}
+
+// fetch asks other edges, and waits where they say that it is too much at once.
+func (c *completion) fetch(ctx context.Context, cid sds.CID) ([]byte, error) {
+	for {
+		block, err := c.keeper.config.Fill.Fetch(ctx, cid, c.want)
+		var told *slicehttp.StatusError
+		if err == nil || !errors.As(err, &told) || told.Status != http.StatusTooManyRequests {
+			return block, err
+		}
+		timer := time.NewTimer(max(told.RetryAfter, time.Second)/2 + rand.N(time.Second))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // pin makes sure of a slice. One that came under a grant moments ago was

@@ -26,6 +26,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	if r.ProtoMajor == 2 {
+		// Not every HTTP/2 answer is under Caddy's idle timeout, see the edge's
+		// handler; a client that takes nothing must not hold this one for ever.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(SliceDeadline))
+	}
 	openHeader(w.Header())
 	var beyond *unsatisfiable
 	if errors.As(err, &beyond) {
