@@ -297,10 +297,10 @@ func rows() map[string]func(*testing.T, *stage) {
 				}
 			}
 			// The end of the path is an object of the ticket's root, the rest no name.
-			good := s.in("a.bin")
+			good := s.in("a.mp4")
 			for _, path := range []string{strings.Replace(good, "/acme/", "/acme//", 1), strings.Replace(good, "/acme/", "/acme/../", 1)} {
 				if status := raw(t, s.e, path); status != 400 {
-					t.Errorf("%s: status %d, want 400", path[len(path)-20:], status)
+					t.Errorf("%s: status %d, want 400", path[len(path)-24:], status)
 				}
 			}
 		},
