@@ -236,19 +236,32 @@ func (n *Node) load(ctx context.Context) error {
 	return nil
 }
 
-// loadNodes reads anew who is admitted and which view is the newest.
-func (n *Node) loadNodes(ctx context.Context) error {
-	nodes, err := n.index.Nodes(ctx)
-	if err != nil {
+// observeNode follows one admission.
+func (n *Node) observeNode(ctx context.Context, e *journal.Admitted) error {
+	node, err := n.index.Node(ctx, e.Key)
+	if err != nil || node == nil {
 		return err
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if m, known := n.fleet.byID[node.ID]; known && node.Kind == meta.EdgeNode {
+		delete(n.nodes, string(m.edge.Key)) // it may have had another key
+	}
+	n.nodes[string(node.Key)] = node
+	n.fleet.admit([]*journal.Admitted{node}, n.view)
+	n.bump()
+	return nil
+}
+
+func (n *Node) observeView(ctx context.Context) error {
 	view, cid, err := n.loadView(ctx)
 	if err != nil {
 		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.meet(nodes, view, cid)
+	n.view, n.viewCID = view, cid
+	n.bump()
 	return nil
 }
 
@@ -265,12 +278,13 @@ func (n *Node) meet(nodes []*journal.Admitted, view *place.View, cid sds.CID) {
 
 // observe follows in memory what records changed in the index.
 func (n *Node) observe(ctx context.Context, records []*journal.Record) error {
-	nodes := false
 	for _, rec := range records {
 		var err error
 		switch e := rec.Entry.(type) {
-		case *journal.Admitted, *journal.View:
-			nodes = true
+		case *journal.Admitted:
+			err = n.observeNode(ctx, e)
+		case *journal.View:
+			err = n.observeView(ctx)
 		case *journal.Revoked:
 			err = n.observeRevocation(ctx, &e.Revocation)
 		default:
@@ -279,9 +293,6 @@ func (n *Node) observe(ctx context.Context, records []*journal.Record) error {
 		if err != nil {
 			return err
 		}
-	}
-	if nodes {
-		return n.loadNodes(ctx)
 	}
 	return nil
 }
