@@ -1,6 +1,6 @@
 # Every command of the repository. `make help` lists them.
 
-MODULES := . receipt tools
+MODULES := . receipt
 GO      ?= go
 SHELL   := bash
 .SHELLFLAGS := -euo pipefail -c
