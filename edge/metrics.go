@@ -31,6 +31,7 @@ func describe() descriptions {
 	add("broken_answers_total", "Answers that ended before their last byte.")
 	add("unticketed_answers_total", "Answers given away while no router answered.")
 	add("requests_in_flight", "Answers to viewers under way.")
+	add("held_bytes", "Bytes of slices that answers under way hold, besides the cache.")
 	add("sessions", "Sessions in memory.")
 	add("fills_total", "Blocks fetched from other edges and verified.")
 	add("fill_bytes_total", "Bytes fetched from other edges and verified.")
@@ -89,6 +90,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter("broken_answers_total", v.BrokenOff.Load())
 	counter("unticketed_answers_total", v.Unticketed.Load())
 	gauge("requests_in_flight", n.viewers.UnderWay())
+	held, _ := n.viewers.Held()
+	gauge("held_bytes", held)
 	gauge("sessions", n.sessions.Len())
 
 	f := &n.fill.Counters

@@ -98,3 +98,10 @@ func (f *flying) roomFor(bytes int64) bool {
 	defer f.mu.Unlock()
 	return f.used+bytes <= f.limit
 }
+
+// Held is how many bytes of slices answers under way hold, and their bound.
+func (h *Handler) Held() (bytes, limit int64) {
+	h.flying.mu.Lock()
+	defer h.flying.mu.Unlock()
+	return h.flying.used, h.flying.limit
+}

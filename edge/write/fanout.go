@@ -18,8 +18,9 @@ type fanout struct {
 	err   error // io.EOF at the end
 }
 
-func newFanout(body io.Reader) *fanout {
-	f := &fanout{body: body}
+// newFanout makes room for a body of the given length at once.
+func newFanout(body io.Reader, length int64) *fanout {
+	f := &fanout{body: body, bytes: make([]byte, 0, claimed(length))}
 	f.grown = sync.NewCond(&f.mu)
 	return f
 }

@@ -25,7 +25,7 @@ func FuzzHops(f *testing.F) {
 func TestAFanoutGivesEveryReaderAllBytes(t *testing.T) {
 	t.Parallel()
 	body := bytes.Repeat([]byte("stratos"), 50_000)
-	f := newFanout(iotest.HalfReader(bytes.NewReader(body)))
+	f := newFanout(iotest.HalfReader(bytes.NewReader(body)), -1)
 	late := make(chan []byte)
 	go func() {
 		got, err := io.ReadAll(f.reader())
@@ -47,13 +47,13 @@ func TestAFanoutGivesEveryReaderAllBytes(t *testing.T) {
 
 func TestAFanoutEndsItsReadersWhenTheSourceIsGivenUp(t *testing.T) {
 	t.Parallel()
-	f := newFanout(bytes.NewReader([]byte("some")))
+	f := newFanout(bytes.NewReader([]byte("some")), 4)
 	broken := errors.New("broken")
 	f.fail(broken)
 	if _, err := io.ReadAll(f.reader()); !errors.Is(err, broken) {
 		t.Errorf("reader: %v", err)
 	}
-	large := newFanout(bytes.NewReader(make([]byte, sds.MaxBlockSize+1)))
+	large := newFanout(bytes.NewReader(make([]byte, sds.MaxBlockSize+1)), 1)
 	if _, err := io.ReadAll(large.source()); !errors.Is(err, sds.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}

@@ -44,7 +44,7 @@ type Config struct {
 	Sign   func(*http.Request) error
 	// Revoked says why a CID must not be stored, nil when it may.
 	Revoked func(cid sds.CID) error
-	// AtOnce bounds the writes under way, each of a block in memory; 0 is 32.
+	// AtOnce bounds the writes under way, each of a block in memory twice; 0 is 16.
 	AtOnce int
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -59,7 +59,7 @@ type Handler struct {
 // New makes a Handler.
 func New(config Config) *Handler {
 	if config.AtOnce == 0 {
-		config.AtOnce = 32
+		config.AtOnce = 16
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -149,7 +149,7 @@ func (h *Handler) store(r *http.Request, cid sds.CID, grant *meta.Grant, hops []
 		n, err := sds.Receive(r.Context(), h.config.Store, cid, sized{r.Body, r.ContentLength}, sds.Pinned)
 		return []meta.EdgeID{self}, n, err
 	}
-	shared := newFanout(r.Body)
+	shared := newFanout(r.Body, r.ContentLength)
 	forwarded := make(chan []meta.EdgeID, 1)
 	// The next edge has its own time: it must not keep this one from storing.
 	ctx, cancel := context.WithTimeout(r.Context(), forwardTimeout)
