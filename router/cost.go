@@ -26,7 +26,7 @@ const (
 	leastMiss = 0.02
 )
 
-func termsOf(e *meta.Edge, development, blind bool) terms {
+func termsOf(e *meta.Edge, development bool) terms {
 	capacity := float64(e.Capacity)
 	if capacity <= 0 {
 		capacity = assumedCapacity
@@ -37,19 +37,15 @@ func termsOf(e *meta.Edge, development, blind bool) terms {
 		spare:    float32(max(capacity-float64(e.Load.Sending), capacity/100)),
 	}
 	t.fixed = t.queueing + t.penalty
-	if reasonAgainst(e, development, blind) != "" {
+	if reasonAgainst(e, development) != "" {
 		t.fixed = infinite
 	}
 	return t
 }
 
-// reasonAgainst says why no viewer is sent to an edge, whoever he is. A router
-// is blind when no edge at all is live: that tells more of the meta node's own
-// link than of the edges, so those that fell silent are then good enough.
-func reasonAgainst(e *meta.Edge, development, blind bool) string {
-	silent := e.State == meta.Suspect || e.State == meta.Down
+// reasonAgainst says why no viewer is sent to an edge, whoever he is.
+func reasonAgainst(e *meta.Edge, development bool) string {
 	switch {
-	case blind && silent:
 	case e.State == meta.Joining:
 		return "joining: not yet heard of, or not yet dialled from outside"
 	case e.State == meta.Suspect:

@@ -26,7 +26,7 @@ func byHand(t *Table, q *Query) (working, rest []meta.EdgeID) {
 	for _, entry := range order {
 		i := entry & 0xffff
 		e := &t.Edges[i]
-		if reasonAgainst(e, t.development, t.blind) != "" || e.ID == q.Avoid {
+		if reasonAgainst(e, t.development) != "" || e.ID == q.Avoid {
 			continue
 		}
 		expected := float32(entry>>16)/perMs + t.terms[i].fixed
@@ -137,11 +137,7 @@ func TestWhatMovesARanking(t *testing.T) {
 		"the edge that sent the client back is out": {
 			edges: []meta.Edge{near, far}, q: with(func(q *Query) { q.Avoid = 1 }), first: []meta.EdgeID{2},
 		},
-		"when no edge is live, those that fell silent are asked": {
-			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Down }), edge(far, func(e *meta.Edge) { e.State = meta.Suspect })},
-			q:     frankfurt, first: []meta.EdgeID{1}, rest: []meta.EdgeID{2},
-		},
-		"but not one that was never heard": {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Joining })}, q: frankfurt},
+		"no live edge at all": {edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.State = meta.Down })}, q: frankfurt},
 		"plain http is for development networks": {
 			edges: []meta.Edge{edge(near, func(e *meta.Edge) { e.TLSURL = "" }), far}, q: frankfurt, first: []meta.EdgeID{2},
 		},

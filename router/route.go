@@ -140,7 +140,7 @@ func Explain(t *Table, q *Query, c *Choice) Decision {
 		if seen[i] {
 			continue
 		}
-		reason := reasonAgainst(&t.Edges[i], t.development, t.blind)
+		reason := reasonAgainst(&t.Edges[i], t.development)
 		switch {
 		case reason == "" && t.Edges[i].ID == q.Avoid:
 			reason = "the client just came back from it"

@@ -19,8 +19,6 @@ type Table struct {
 	// regions of the edges in byte order.
 	regions     []string
 	development bool
-	// blind: no edge is live, so silent ones are routed to.
-	blind bool
 }
 
 // terms are the parts of an edge's cost that no request changes.
@@ -42,10 +40,9 @@ func NewTable(edges []meta.Edge, development bool, before *Table) *Table {
 	t.Edges = slices.CompactFunc(t.Edges, func(a, b meta.Edge) bool { return a.ID == b.ID })
 	t.Edges = t.Edges[:min(len(t.Edges), maxRanked)]
 	t.terms = make([]terms, len(t.Edges))
-	t.blind = !slices.ContainsFunc(t.Edges, func(e meta.Edge) bool { return reasonAgainst(&e, development, false) == "" })
 	for i := range t.Edges {
 		t.index[t.Edges[i].ID] = int32(i)
-		t.terms[i] = termsOf(&t.Edges[i], development, t.blind)
+		t.terms[i] = termsOf(&t.Edges[i], development)
 	}
 	for i := range t.Edges {
 		if region := t.Edges[i].Region; region != "" {
