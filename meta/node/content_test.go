@@ -339,3 +339,25 @@ func TestRenamesKeepContentWhereItIs(t *testing.T) {
 		}
 	})
 }
+
+func TestAnEdgeThatMissedBeatsDoesNotHoldUpPublishing(t *testing.T) {
+	t.Parallel()
+	simulate(t, 3, func(cfg *node.Config) { cfg.Development = false }, func(w *world) {
+		w.pass(time.Minute)
+		w.edges[2].cut = true
+		w.pass(20 * time.Second)
+		if got := w.states()[3]; got != meta.Suspect {
+			w.Fatalf("edge 3 is %v, want suspect", got)
+		}
+		g, err := w.node.Begin(w.Context(), meta.Upload{Name: "acme/a", Kind: meta.Bundle, MaxBytes: 1})
+		if err != nil || !slices.Equal(sorted(g.Edges), []meta.EdgeID{1, 2}) {
+			w.Fatalf("grant %v, %v", g.Edges, err)
+		}
+		if _, err := w.node.Publish(w.Context(), publication("acme/a", cid("1"), 1, 2)); err != nil {
+			w.Errorf("two replicas on the two edges that live: %v", err)
+		}
+		if _, err := w.node.Publish(w.Context(), publication("acme/b", cid("2"), 2)); !errors.Is(err, meta.ErrNoEdges) {
+			w.Errorf("one replica: %v", err)
+		}
+	})
+}

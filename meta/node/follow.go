@@ -102,7 +102,6 @@ func (n *Node) follow(ctx context.Context) {
 			continue
 		}
 		if errors.Is(err, viewstore.ErrWiped) && whole {
-			n.cfg.Logger.Warn("the view store was wiped; the index is built anew from the journal")
 			continue
 		}
 		n.cfg.Logger.Error("meta node cannot apply its journal; trying again", "error", err)
@@ -147,6 +146,9 @@ func (n *Node) catchUp(ctx context.Context) error {
 				return err
 			}
 			return n.catchUp(ctx)
+		}
+		if newest := n.journal.Height(); height == 0 && newest > 0 {
+			n.cfg.Logger.Warn("the view store has no index; it is built anew from the journal", "records", newest)
 		}
 		at = height
 	}

@@ -124,10 +124,12 @@ func (n *Node) checkDurable(p *meta.Publication) error {
 	wanted := n.replicas(p.Replicas)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	live := n.fleet.inState(meta.Live, meta.Suspect, meta.Draining)
+	// What can be written to decides how many are asked for; an edge that has it
+	// all and missed a beat meanwhile still counts.
+	live, there := n.fleet.inState(meta.Live), n.fleet.inState(meta.Live, meta.Suspect, meta.Draining)
 	have := 0
 	for i, id := range p.Durable {
-		if live[id] && !slices.Contains(p.Durable[:i], id) {
+		if there[id] && !slices.Contains(p.Durable[:i], id) {
 			have++
 		}
 	}
