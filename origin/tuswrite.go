@@ -14,9 +14,13 @@ import (
 	"github.com/stratos-mesh/stratos/sds"
 )
 
-// checkpointBytes is how much of a long PATCH a crash may cost: so often the
-// state is saved while it runs.
-const checkpointBytes = 64 << 20
+// While a long PATCH runs its state is saved after so many bytes, if the last
+// time is so long ago: that is what a crash may cost. Saving waits for the
+// blocks under way, so a fast upload should not do it often.
+const (
+	checkpointBytes = 64 << 20
+	checkpointEvery = 5 * time.Second
+)
 
 // route is the way of an upload's blocks: a session, its own or its bundle's,
 // and what is asked of the meta node.
@@ -84,13 +88,14 @@ func (u *uploads) write(ctx context.Context, head *upload, src io.Reader, sum *c
 	if sum != nil {
 		err = pour(ctx, src, splitter, sum.hash)
 	}
+	saved := time.Now()
 	for done := sum != nil; !done && err == nil; {
 		before := splitter.Size()
 		if err = splitter.ReadAll(ctx, io.LimitReader(src, checkpointBytes)); err != nil {
 			break
 		}
-		if done = splitter.Size()-before < checkpointBytes; !done {
-			err = keep()
+		if done = splitter.Size()-before < checkpointBytes; !done && time.Since(saved) >= checkpointEvery {
+			err, saved = keep(), time.Now()
 		}
 	}
 	u.origin.counters.BytesIn.Add(splitter.Size() - start)
