@@ -127,6 +127,12 @@ func TestALedgerSurvivesHalfALine(t *testing.T) {
 	if l.keys["k"] != 20 || l.keys["other"] != 5 || l.namespaces["demo"] != 25 {
 		t.Errorf("keys %v, namespaces %v", l.keys, l.namespaces)
 	}
+	for i := range int64(ledgerSlack + 100) {
+		l.published("demo/a", "other", i%2*5) // ends with 5
+	}
+	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") > 200 {
+		t.Errorf("the log has %d lines for two names, error %v", strings.Count(string(text), "\n"), err)
+	}
 	room, err := l.reserve("k", 30, "demo", 0, 10)
 	if err != nil {
 		t.Fatal(err)

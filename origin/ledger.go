@@ -17,19 +17,24 @@ import (
 )
 
 // ledger knows what each name published here weighs, and so how much every key
-// and namespace has. It is a log of JSON lines, rewritten when it is opened. It
-// is written but not synced: a quota may be a little off after a power failure.
+// and namespace has. It is a log of JSON lines, rewritten when it is opened and
+// when most of its lines are old. It is written but not synced: a quota may be a
+// little off after a power failure.
 type ledger struct {
 	path string
 
 	mu         sync.Mutex // guards following
 	file       *os.File
+	lines      int // in file
 	names      map[string]entry
 	keys       map[string]int64
 	namespaces map[string]int64
 	// reserved bytes of uploads under way, by the same keys and namespaces
 	keysReserved, namespacesReserved map[string]int64
 }
+
+// ledgerSlack is how many old lines are not worth a rewrite.
+const ledgerSlack = 10_000
 
 // entry is a line of the log: a name's weight, or its removal when Key is empty.
 type entry struct {
@@ -55,17 +60,28 @@ func openLedger(path string) (*ledger, error) {
 			l.apply(e)
 		}
 	}
+	return l, l.rewrite()
+}
+
+// rewrite replaces the log by one with a line for each name; mu is held, or
+// nobody else is there yet.
+func (l *ledger) rewrite() error {
 	var whole bytes.Buffer
 	for _, e := range l.names {
 		whole.Write(line(e))
 	}
-	if err := writeFile(path, whole.Bytes()); err != nil {
-		return nil, fmt.Errorf("origin: ledger: %w", err)
+	if err := writeFile(l.path, whole.Bytes()); err != nil {
+		return fmt.Errorf("origin: ledger: %w", err)
 	}
-	if l.file, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
-		return nil, fmt.Errorf("origin: ledger: %w", err)
+	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("origin: ledger: %w", err)
 	}
-	return l, nil
+	if l.file != nil {
+		_ = l.file.Close() // nothing in it counts any more
+	}
+	l.file, l.lines = file, len(l.names)
+	return nil
 }
 
 func line(e entry) []byte {
@@ -96,6 +112,10 @@ func (l *ledger) record(entries ...entry) {
 	for _, e := range entries {
 		l.apply(e)
 		_, _ = l.file.Write(line(e)) // a full disk costs accuracy, not an upload that is published
+		l.lines++
+	}
+	if l.lines > 2*len(l.names)+ledgerSlack {
+		_ = l.rewrite() // the old log goes on
 	}
 }
 
