@@ -20,11 +20,11 @@ type EdgeConfig struct {
 	// ServeUnticketed is how many bytes a day are given away from what is held,
 	// while no router answers. Default: 0, nothing.
 	ServeUnticketed int64 `json:"serve_unticketed,omitempty"`
-	// Capacity is what the machine can send, in bits per second. Default: 0, the
-	// network measures it.
+	// Capacity is what the machine can send, in bits per second. It sets the
+	// default of PeerRate. Default: 0, unknown.
 	Capacity int64 `json:"capacity,omitempty"`
 	// PeerRate is how many bytes a second another node may read, on average.
-	// Default: 125 MB, which is 1 Gbit/s.
+	// Default: a quarter of Capacity, or 125 MB, which is 1 Gbit/s.
 	PeerRate int64 `json:"peer_rate,omitempty"`
 }
 
@@ -32,6 +32,8 @@ const (
 	defaultMemory   = 64 << 20
 	defaultCached   = 2_000_000_000
 	defaultPeerRate = 125_000_000
+	// leastPeerRate lets a slice pass in a second.
+	leastPeerRate = 1 << 20
 	// leastMemory holds a few slices; less would thrash.
 	leastMemory = 8 << 20
 )
@@ -43,6 +45,9 @@ func (c EdgeConfig) withDefaults() EdgeConfig {
 	}
 	if c.Cached == 0 {
 		c.Cached = defaultCached
+	}
+	if c.PeerRate == 0 && c.Capacity > 0 {
+		c.PeerRate = max(c.Capacity/8/4, leastPeerRate)
 	}
 	if c.PeerRate == 0 {
 		c.PeerRate = defaultPeerRate
@@ -66,7 +71,7 @@ func (c EdgeConfig) validate() error {
 	if c.Memory > 0 && c.Memory < leastMemory {
 		errs = append(errs, fmt.Errorf("stratos: edge: memory is %d bytes; at least %d are needed, 64MiB is the default", c.Memory, leastMemory))
 	}
-	if c.PeerRate > 0 && c.PeerRate < 1<<20 {
+	if c.PeerRate > 0 && c.PeerRate < leastPeerRate {
 		errs = append(errs, fmt.Errorf("stratos: edge: peer_rate is %d bytes a second; less than 1MiB would not let one slice pass", c.PeerRate))
 	}
 	return errors.Join(errs...)

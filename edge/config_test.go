@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -140,5 +141,21 @@ func TestValidationTellsEveryMistakeInASentence(t *testing.T) {
 	a.DataDir, a.Edge.Memory, a.Edge.Cached = "", -1, -1
 	if err := a.validate(); err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("want three mistakes told at once: %v", err)
+	}
+}
+
+func TestConfigIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/config/edge.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []reflect.Type{reflect.TypeFor[App](), reflect.TypeFor[EdgeConfig]()} {
+		for i := range kind.NumField() {
+			key, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+			if key != "" && !strings.Contains(string(page), "| `"+key+"` |") {
+				t.Errorf("docs/config/edge.md lacks %q", key)
+			}
+		}
 	}
 }

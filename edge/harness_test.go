@@ -44,7 +44,10 @@ type fakeMeta struct {
 	holdings    map[meta.EdgeID]map[sds.CID]meta.Holding
 	failed      map[uint64]string
 	done        map[uint64]bool
-	locates     int
+	accepted    map[receipt.TicketID]bool
+	filters     map[meta.EdgeID][]byte
+	resolves    map[string]int
+	wantDigest  bool
 	down        bool
 }
 
@@ -66,7 +69,8 @@ func newFakeMeta(t testing.TB) *fakeMeta {
 		work:     make(map[meta.EdgeID][]meta.Work),
 		beats:    make(map[meta.EdgeID]meta.Beat),
 		holdings: make(map[meta.EdgeID]map[sds.CID]meta.Holding),
-		failed:   make(map[uint64]string), done: make(map[uint64]bool),
+		accepted: make(map[receipt.TicketID]bool), filters: make(map[meta.EdgeID][]byte), resolves: make(map[string]int),
+		failed: make(map[uint64]string), done: make(map[uint64]bool),
 	}
 }
 
@@ -114,13 +118,19 @@ func (m *fakeMeta) Beat(_ context.Context, edge meta.EdgeID, b meta.Beat) (meta.
 	}
 	m.beats[edge] = b
 	m.hold(edge, b.Changes)
+	if b.Cached != nil {
+		m.filters[edge] = b.Cached
+	}
+	for _, id := range b.Accepted {
+		m.accepted[id] = true
+	}
 	for _, n := range b.Done {
 		m.done[n] = true
 	}
 	for n, why := range b.Failed {
 		m.failed[n] = why
 	}
-	reply := meta.BeatReply{Interval: 50 * time.Millisecond, Work: m.work[edge], Network: m.network.Version}
+	reply := meta.BeatReply{Interval: 50 * time.Millisecond, Work: m.work[edge], Network: m.network.Version, WantDigest: m.wantDigest}
 	m.work[edge] = nil
 	for _, r := range m.revocations {
 		if r.Number > b.Revocation {
@@ -143,16 +153,26 @@ func (m *fakeMeta) hold(edge meta.EdgeID, list []meta.Holding) {
 	}
 }
 
+// Digest believes nothing: all buckets differ.
 func (m *fakeMeta) Digest(context.Context, meta.EdgeID, [256]uint64) ([]uint8, error) {
-	return nil, nil
+	all := make([]uint8, 256)
+	for i := range all {
+		all[i] = uint8(i)
+	}
+	return all, nil
 }
 
-func (m *fakeMeta) Report(context.Context, meta.EdgeID, []uint8, []meta.Holding) error { return nil }
+func (m *fakeMeta) Report(_ context.Context, edge meta.EdgeID, _ []uint8, units []meta.Holding) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hold(edge, units)
+	m.wantDigest = false
+	return nil
+}
 
 func (m *fakeMeta) Locate(_ context.Context, root [32]byte) (meta.Resolution, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.locates++
 	if m.down {
 		return meta.Resolution{}, io.ErrUnexpectedEOF
 	}
@@ -166,6 +186,7 @@ func (m *fakeMeta) Locate(_ context.Context, root [32]byte) (meta.Resolution, er
 func (m *fakeMeta) Resolve(_ context.Context, path string) (meta.Resolution, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.resolves[path]++
 	for name, r := range m.names {
 		if path == name || len(path) > len(name) && path[:len(name)+1] == name+"/" {
 			return r, nil
