@@ -3,22 +3,20 @@ package meta
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/stratos-mesh/stratos/sds"
 )
 
-// Bounds of a name in bytes.
+// Bounds of a name, and of what stands between its slashes, in bytes.
 const (
 	MaxName      = 1024
-	MaxComponent = 255
+	MaxComponent = sds.MaxComponent
 )
 
 // ParseName checks a name and brings it into Unicode form NFC. The namespace is
 // 3 to 63 of a-z, 0-9 and -, not beginning with - and not reserved; the path
-// has at least one component, none empty, "." or "..", without control
-// characters. Whatever breaks this is ErrInvalid, and the error says how.
+// keeps the rules of paths inside bundles (sds.CleanPath). Whatever breaks this
+// is ErrInvalid, and the error says how.
 //
 // That no name lies above another is a matter of all names: the index sees to
 // it.
@@ -30,37 +28,15 @@ func ParseName(text string) (Name, error) {
 	if !found || path == "" {
 		return "", fmt.Errorf("name %.80q: %w: a path must follow the namespace, as in %s/file", text, ErrInvalid, namespace)
 	}
-	if len(text) > MaxName {
-		return "", fmt.Errorf("name of %d bytes: %w: at most %d", len(text), ErrInvalid, MaxName)
+	path, err := sds.CleanPath(path)
+	if err != nil {
+		return "", fmt.Errorf("name %.80q: %w: %w", text, ErrInvalid, err)
 	}
-	if !utf8.ValidString(path) {
-		return "", fmt.Errorf("name %.80q: %w: not UTF-8", text, ErrInvalid)
+	name := Name(namespace + "/" + path)
+	if len(name) > MaxName {
+		return "", fmt.Errorf("name %.80q: %w: %d bytes, at most %d", text, ErrInvalid, len(name), MaxName)
 	}
-	path = norm.NFC.String(path)
-	// Composing may lengthen: some characters have a longer canonical form.
-	if len(namespace)+1+len(path) > MaxName {
-		return "", fmt.Errorf("name %.80q: %w: more than %d bytes in form NFC", text, ErrInvalid, MaxName)
-	}
-	for component := range strings.SplitSeq(path, "/") {
-		if err := checkComponent(component); err != nil {
-			return "", fmt.Errorf("name %.80q: %w: %s", text, ErrInvalid, err)
-		}
-	}
-	return Name(namespace + "/" + path), nil
-}
-
-func checkComponent(c string) error {
-	switch {
-	case c == "":
-		return fmt.Errorf("a component is empty")
-	case c == "." || c == "..":
-		return fmt.Errorf("a component is %q", c)
-	case len(c) > MaxComponent:
-		return fmt.Errorf("a component has %d bytes, at most %d", len(c), MaxComponent)
-	case strings.ContainsFunc(c, unicode.IsControl):
-		return fmt.Errorf("a control character")
-	}
-	return nil
+	return name, nil
 }
 
 // CheckNamespace tells whether a namespace may be claimed.

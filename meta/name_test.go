@@ -8,16 +8,19 @@ import (
 	"unicode/utf8"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
 )
 
 func TestParseName(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", meta.MaxComponent)
+	long := strings.Repeat("x", sds.MaxComponent)
 	for _, test := range []struct{ why, in, want string }{
 		{"a plain name", "acme/talk.mp4", "acme/talk.mp4"},
 		{"the shortest namespace", "a1b/x", "a1b/x"},
 		{"the longest namespace", strings.Repeat("n", 63) + "/x", strings.Repeat("n", 63) + "/x"},
-		{"spaces, dots and signs inside", "acme/a b/..c/%2F?#", "acme/a b/..c/%2F?#"},
+		{"spaces, dots and signs inside", "acme/a b/..c/%41?#", "acme/a b/..c/%41?#"},
+		{"an encoded slash", "acme/a%2Fb", ""},
+		{"an encoded slash in small letters", "acme/a%2fb", ""},
 		{"a component as long as may be", "acme/" + long, "acme/" + long},
 		{"another Unicode form becomes NFC", "acme/u\u0308ber", "acme/\u00fcber"},
 		{"no path", "acme", ""},

@@ -59,11 +59,6 @@ func (f *fleet) admit(nodes []*journal.Admitted, view *place.View) {
 	}
 }
 
-func (f *fleet) known(id meta.EdgeID) bool {
-	_, known := f.byID[id]
-	return known
-}
-
 func (f *fleet) edges() []meta.Edge {
 	out := make([]meta.Edge, 0, len(f.byID))
 	for _, m := range f.byID {
