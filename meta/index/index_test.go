@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,6 +161,7 @@ func TestResolve(t *testing.T) {
 	w.must(w.remove("acme/gone"))
 	w.must(w.bundle("acme/banned", "4"))
 	w.must(&journal.Revoked{Revocation: meta.Revocation{Number: 1, Kind: meta.ByNetwork, Root: cid("4")}})
+	long := strings.Repeat(strings.Repeat("x", 200)+"/", 7) + "x" // more than a name may have
 	for _, test := range []struct {
 		path, name, rest string
 		err              error
@@ -176,6 +178,10 @@ func TestResolve(t *testing.T) {
 		{"acme/banned/x", "", "", meta.ErrBanned},
 		{"other/x", "", "", meta.ErrNotFound},
 		{"acme/../x", "", "", meta.ErrInvalid},
+		{"acme/a//b", "", "", meta.ErrInvalid},
+		{"acme/a/b/" + long, "acme/a/b", long, nil},
+		{"acme/" + long, "", "", meta.ErrNotFound},
+		{"acme/a/b/" + long + "/" + long + "/" + long, "", "", meta.ErrInvalid},
 		{"acme", "", "", meta.ErrInvalid},
 	} {
 		n, rest, err := w.x.Resolve(t.Context(), test.path)

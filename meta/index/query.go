@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stratos-mesh/stratos/meta"
@@ -11,17 +12,42 @@ import (
 	"github.com/stratos-mesh/stratos/sds"
 )
 
+// maxPath bounds what is resolved: a name, and a path inside its bundle.
+const maxPath = 4096
+
+// cleanPath checks a path that begins with a name and may go on inside a bundle,
+// which together may be longer than either.
+func cleanPath(path string) (string, error) {
+	namespace, rest, found := strings.Cut(path, "/")
+	if err := meta.CheckNamespace(namespace); err != nil {
+		return "", err
+	}
+	if !found || len(path) > maxPath {
+		return "", fmt.Errorf("path %.80q: %w: want namespace/name, at most %d bytes", path, meta.ErrInvalid, maxPath)
+	}
+	clean := namespace
+	for component := range strings.SplitSeq(rest, "/") {
+		c, err := sds.CleanPath(component)
+		if err != nil {
+			return "", fmt.Errorf("path %.80q: %w: %w", path, meta.ErrInvalid, err)
+		}
+		clean += "/" + c
+	}
+	return clean, nil
+}
+
 // Resolve finds the one live name that is path or lies above it, and the rest of
 // the path. Without one it tells what was removed from what never was.
 func (x *Index) Resolve(ctx context.Context, path string) (*Name, string, error) {
-	name, err := meta.ParseName(strings.TrimSuffix(path, "/"))
+	clean, err := cleanPath(strings.TrimSuffix(path, "/"))
 	if err != nil {
 		return nil, "", err
 	}
+	candidates := append(meta.Name(clean).Ancestors(), meta.Name(clean))
+	candidates = slices.DeleteFunc(candidates, func(name meta.Name) bool { return len(name) > meta.MaxName })
 	c := x.begin()
-	removed := false
-	for _, candidate := range append(name.Ancestors(), name) {
-		n, err := c.name(ctx, "n/", candidate)
+	for _, name := range candidates {
+		n, err := c.name(ctx, "n/", name)
 		if err != nil {
 			return nil, "", fmt.Errorf("index: %w", err)
 		}
@@ -29,25 +55,24 @@ func (x *Index) Resolve(ctx context.Context, path string) (*Name, string, error)
 			continue
 		}
 		if err := c.served(ctx, n.Root); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", candidate, err)
+			return nil, "", fmt.Errorf("%s: %w", name, err)
 		}
-		rest := strings.TrimPrefix(string(name[len(candidate):]), "/")
+		rest := strings.TrimPrefix(clean[len(name):], "/")
 		if rest != "" && strings.HasSuffix(path, "/") {
 			rest += "/"
 		}
 		return n, rest, nil
 	}
-	for _, candidate := range append(name.Ancestors(), name) {
-		gone, err := c.has(ctx, "d/"+string(candidate))
+	for _, name := range candidates {
+		gone, err := c.has(ctx, "d/"+string(name))
 		if err != nil {
 			return nil, "", fmt.Errorf("index: %w", err)
 		}
-		removed = removed || gone
+		if gone {
+			return nil, "", fmt.Errorf("%s: %w", clean, meta.ErrDeleted)
+		}
 	}
-	if removed {
-		return nil, "", fmt.Errorf("%s: %w", name, meta.ErrDeleted)
-	}
-	return nil, "", fmt.Errorf("%s: %w", name, meta.ErrNotFound)
+	return nil, "", fmt.Errorf("%s: %w", clean, meta.ErrNotFound)
 }
 
 // Name returns one name, live or removed; nil when it never was.
