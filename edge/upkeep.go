@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -70,7 +71,13 @@ func (n *node) heal(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case cid := <-n.healing:
-			if _, _, err := n.fill.Get(ctx, cid, peers.Want{Class: sds.Pinned}); err == nil {
+			block, _, err := n.fill.Get(ctx, cid, peers.Want{Class: sds.Pinned})
+			if err == nil {
+				// A viewer may have been faster, whose fill lies in memory or as
+				// cached: the copy must be pinned again.
+				_, err = sds.Receive(ctx, n.disk, cid, bytes.NewReader(block), sds.Pinned)
+			}
+			if err == nil {
 				n.log.Info("a corrupt block was replaced", "cid", cid.String())
 				continue
 			}

@@ -75,7 +75,9 @@ func New(config Config) (*Catalog, error) {
 	}
 	roots, err := otter.New(&otter.Options[[32]byte, *Root]{
 		MaximumWeight: uint64(config.Budget),
-		Weigher:       func(_ [32]byte, r *Root) uint32 { return r.weight },
+		// One root takes a quarter at most: a folder so large that it fits in no
+		// budget must be served all the same.
+		Weigher: func(_ [32]byte, r *Root) uint32 { return uint32(min(int64(r.weight), config.Budget/4)) },
 		OnAtomicDeletion: func(e otter.DeletionEvent[[32]byte, *Root]) {
 			e.Value.table.Store(nil)
 		},
@@ -144,7 +146,7 @@ func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.Edge
 	if err != nil {
 		return nil, fmt.Errorf("manifest of %s: %w", record.Root, err)
 	}
-	root := newRoot(record, want, manifest)
+	root := newRoot(record, want, manifest, c.config.Revoked)
 	c.mark(root)
 	return root, nil
 }
@@ -206,8 +208,10 @@ func (c *Catalog) mark(r *Root) {
 	if t == nil {
 		return
 	}
-	for _, o := range t.objects {
-		o.revoked.Store(reason(c.config.Revoked(o.CID)))
+	for _, e := range t.entries {
+		if o := e.ready.Load(); o != nil {
+			o.revoked.Store(reason(c.config.Revoked(o.CID)))
+		}
 	}
 }
 

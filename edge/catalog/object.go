@@ -26,8 +26,9 @@ type Object struct {
 	spans   atomic.Pointer[[]sds.Span]
 }
 
-// objectWeight is about what an Object costs in memory, header values included.
-const objectWeight = 900
+// entryWeight is about what an object of a manifest costs in memory, with the
+// header values of every fourth.
+const entryWeight = 500
 
 func newObject(o sds.Object, want peers.Want) *Object {
 	return &Object{

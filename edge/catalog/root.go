@@ -29,20 +29,42 @@ type Root struct {
 }
 
 type table struct {
-	objects map[string]*Object // by path inside the root; "" for an object
+	entries map[string]*entry // by path inside the root; "" for an object
 	dirs    map[string]bool
+	want    peers.Want
+	revoked func(sds.CID) error
 }
 
-func newRoot(record meta.Record, want peers.Want, manifest *sds.Manifest) *Root {
+// entry is an object of the manifest; its header values are made when it is
+// first asked for, as of a large folder most files never are.
+type entry struct {
+	sds.Object
+	ready atomic.Pointer[Object]
+}
+
+func (t *table) object(e *entry) *Object {
+	if o := e.ready.Load(); o != nil {
+		return o
+	}
+	o := newObject(e.Object, t.want)
+	if !e.ready.CompareAndSwap(nil, o) {
+		return e.ready.Load()
+	}
+	// After it can be found: a revocation that comes now finds it, or is found.
+	o.revoked.Store(reason(t.revoked(o.CID)))
+	return o
+}
+
+func newRoot(record meta.Record, want peers.Want, manifest *sds.Manifest, revoked func(sds.CID) error) *Root {
 	r := &Root{Record: record, Want: want, prefix: string(record.Name) + "/"}
-	t := &table{objects: make(map[string]*Object, len(manifest.Objects)), dirs: make(map[string]bool)}
+	t := &table{entries: make(map[string]*entry, len(manifest.Objects)), dirs: make(map[string]bool), want: want, revoked: revoked}
 	weight := 1024
 	for _, o := range manifest.Objects {
 		if record.Kind == meta.Object {
 			o.Path = ""
 		}
-		t.objects[o.Path] = newObject(o, want)
-		weight += objectWeight + len(o.Path)
+		t.entries[o.Path] = &entry{Object: o}
+		weight += entryWeight + 2*len(o.Path)
 		for dir := parent(o.Path); dir != "" && !t.dirs[dir]; dir = parent(dir) {
 			t.dirs[dir] = true
 			weight += 64 + len(dir)
@@ -90,7 +112,7 @@ func (r *Root) Find(path string) (*Object, error) {
 	}
 	if r.Record.Kind == meta.Object {
 		if path == string(r.Record.Name) || r.isAlias(path) {
-			return t.objects[""], nil
+			return t.object(t.entries[""]), nil
 		}
 		return nil, errAmbiguous
 	}
@@ -98,7 +120,7 @@ func (r *Root) Find(path string) (*Object, error) {
 		return t.find(rest)
 	}
 	if path == string(r.Record.Name) {
-		if _, ok := t.objects["index.html"]; ok {
+		if _, ok := t.entries["index.html"]; ok {
 			return nil, ErrDirectory
 		}
 		return nil, sds.ErrNotFound
@@ -113,17 +135,17 @@ var (
 
 // find looks a path inside a bundle up; a slash at the end asks for the index.
 func (t *table) find(rest string) (*Object, error) {
-	if o, ok := t.objects[rest]; ok {
-		return o, nil
+	if e, ok := t.entries[rest]; ok {
+		return t.object(e), nil
 	}
 	dir, slash := strings.CutSuffix(rest, "/")
 	if slash || rest == "" {
-		if o, ok := t.objects[strings.TrimPrefix(dir+"/index.html", "/")]; ok {
-			return o, nil
+		if e, ok := t.entries[strings.TrimPrefix(dir+"/index.html", "/")]; ok {
+			return t.object(e), nil
 		}
 		return nil, sds.ErrNotFound
 	}
-	if _, ok := t.objects[rest+"/index.html"]; ok && t.dirs[rest] {
+	if _, ok := t.entries[rest+"/index.html"]; ok && t.dirs[rest] {
 		return nil, ErrDirectory
 	}
 	return nil, sds.ErrNotFound
