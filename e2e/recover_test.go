@@ -87,6 +87,7 @@ func TestAFlippedBitIsNeverServed(t *testing.T) {
 	want := content(52, 3<<20)
 	n.stratos("put", folderFile(t, "film.bin", want), "bits/film.bin")
 	n.replicated(20*time.Second, 3)
+	whole := n.edge(0).Pinned
 	// On every edge but one, one bit of every slice file turns.
 	for _, e := range n.Edges[:2] {
 		if flipped := flipSlices(t, e.Dir); flipped < 3 {
@@ -99,6 +100,14 @@ func TestAFlippedBitIsNeverServed(t *testing.T) {
 		if got := n.fetchFrom("bits/film.bin", from, 20*time.Second); !bytes.Equal(got, want) {
 			t.Errorf("client %d got other bytes: %x, want %x", i, sha256.Sum256(got), sha256.Sum256(want))
 		}
+	}
+	for i := range 2 {
+		eventually(t, 30*time.Second, "the bad copies are replaced", func() error {
+			if got := n.edge(i).Pinned; got != whole {
+				return fmt.Errorf("edge %d has pinned %+v, want %+v", i+1, got, whole)
+			}
+			return nil
+		})
 	}
 }
 
