@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -45,6 +46,21 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != c.want {
 			t.Errorf("%s: %s, want %d", name, resp.Status, c.want)
+		}
+	}
+	// A client that sends all before it reads gets its answer too.
+	for range 10 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, wrapping.URL+"/v1/files/demo/a", bytes.NewReader(content(8<<20)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatalf("8 MiB that are refused: %v", err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("8 MiB without a key: %s, want 401", resp.Status)
 		}
 	}
 }

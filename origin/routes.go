@@ -54,19 +54,10 @@ func methodNotAllowed(w http.ResponseWriter, allow string) error {
 
 func badPath(rule string) error { return httperr.New(http.StatusBadRequest, "bad-path", rule) }
 
-// maxUnread of a body that was refused is read to keep the connection.
-const maxUnread = 256 << 10
-
 // fail writes a problem, unless the answer has begun.
 func (o *Origin) fail(w *answerWriter, r *http.Request, err error) {
 	if w.status != 0 {
 		return
-	}
-	// A connection that goes on has its body read first, and a server that wraps
-	// bodies cannot tell how much is to come: who is refused would have to send
-	// it. As net/http does by itself where it can tell, it ends instead.
-	if r.ProtoMajor == 1 && r.ContentLength > maxUnread {
-		w.Header().Set("Connection", "close")
 	}
 	p := problem(err)
 	if p.Status >= 500 {
@@ -74,6 +65,10 @@ func (o *Origin) fail(w *answerWriter, r *http.Request, err error) {
 	}
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="stratos"`)
+	}
+	if r.ProtoMajor == 1 && r.ContentLength > maxUnread {
+		refuse(w, r, p)
+		return
 	}
 	httperr.Write(w, r, p)
 }
