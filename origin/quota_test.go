@@ -84,7 +84,7 @@ func TestUploadsAtATimeOfAKey(t *testing.T) {
 		a, _ := b.try("PUT", "/v1/files/demo/slow", r, one)
 		done <- a
 	}()
-	w.Write(content(3 << 20)) // returns when most of it was read: the upload is under way
+	w.Write(content(24 << 20)) // more than sockets hold: it returns when the upload is under way
 	a := b.want(http.StatusTooManyRequests, "PUT", "/v1/files/demo/b", strings.NewReader("x"), one)
 	if a.Header.Get("Retry-After") == "" {
 		t.Error("429 without Retry-After")
