@@ -19,7 +19,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"golang.org/x/net/http2"
 )
 
 // BenchmarkDelivery compares delivery, with ticket and metering, with a handler
@@ -203,7 +202,7 @@ func asker(transport, url string) (func() error, error) {
 	insecure := &tls.Config{InsecureSkipVerify: true}
 	buffer := make([]byte, 256<<10)
 	if transport == "h2" {
-		client := &http.Client{Transport: &http2.Transport{TLSClientConfig: insecure}}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: insecure, ForceAttemptHTTP2: true}}
 		return func() error {
 			response, err := client.Get(url)
 			if err != nil {

@@ -61,8 +61,12 @@ func (c EdgeConfig) validate() error {
 		name  string
 		value int64
 	}{
-		{"memory", c.Memory}, {"pinned", c.Pinned}, {"cached", c.Cached},
-		{"serve_unticketed", c.ServeUnticketed}, {"capacity", c.Capacity}, {"peer_rate", c.PeerRate},
+		{"memory", c.Memory},
+		{"pinned", c.Pinned},
+		{"cached", c.Cached},
+		{"serve_unticketed", c.ServeUnticketed},
+		{"capacity", c.Capacity},
+		{"peer_rate", c.PeerRate},
 	} {
 		if field.value < 0 {
 			errs = append(errs, fmt.Errorf("stratos: edge: %s is %d, but a size cannot be negative", field.name, field.value))

@@ -53,11 +53,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	// nobody anything.
 	delete(w.Header(), "Server")
 	if idle, ok := w.(*caddyhttp.IdleTimeoutWriter); ok && plain(idle) {
-		if r.ProtoMajor == 2 && r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/t/") {
+		if r.ProtoMajor == 2 && r.Method == http.MethodGet && forViewers(r.URL.Path) {
 			n.viewers.ServeHTTP(idle.Unwrap(), r)
 			return nil
 		}
-		defer idle.Override(max(idle.Deadline.Timeout, serve.SliceDeadline), 0, sds.MaxBlockSize)()
+		// It is this request's alone, and nobody comes after this handler.
+		idle.MaxChunk = sds.MaxBlockSize
+		idle.Deadline.Timeout = max(idle.Deadline.Timeout, serve.SliceDeadline)
 	}
 	n.ServeHTTP(w, r)
 	return nil
@@ -81,14 +83,16 @@ func plain(idle *caddyhttp.IdleTimeoutWriter) bool {
 	return idle.Deadline.HardDeadline.IsZero() && idle.Deadline.MinRate == 0 && idle.MaxChunk == caddyhttp.DefaultMaxWriteChunk
 }
 
+// forViewers tells the doors for viewers from the others.
+func forViewers(path string) bool {
+	return !strings.HasPrefix(path, "/slices/") && path != "/healthz" && path != "/readyz" && path != wellKnown
+}
+
 // ServeHTTP sends a request to the part that answers it.
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
-	switch {
-	case strings.HasPrefix(path, "/t/"):
+	switch path := r.URL.Path; {
+	case forViewers(path):
 		n.viewers.ServeHTTP(w, r)
-	case strings.HasPrefix(path, "/slices/"):
-		n.slices.ServeHTTP(w, r)
 	case path == "/healthz":
 		n.healthz(w, r)
 	case path == "/readyz":
@@ -96,7 +100,7 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == wellKnown:
 		n.wellKnown(w, r)
 	default:
-		n.viewers.ServeHTTP(w, r)
+		n.slices.ServeHTTP(w, r)
 	}
 }
 

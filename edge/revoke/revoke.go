@@ -27,12 +27,32 @@ type List struct {
 	number atomic.Uint64
 
 	mu     sync.RWMutex // guards following
-	reason map[sds.CID]error
+	reason map[sds.CID]reason
+}
+
+// reason why something must not be served.
+type reason uint8
+
+const (
+	none reason = iota
+	deleted
+	banned
+)
+
+// err is the reason as an answer to viewers.
+func (r reason) err() error {
+	switch r {
+	case deleted:
+		return httperr.Wrap(meta.ErrDeleted, http.StatusGone, "deleted", "this was deleted by its owner")
+	case banned:
+		return httperr.Wrap(meta.ErrBanned, http.StatusUnavailableForLegalReasons, "banned", "this may not be served")
+	}
+	return nil
 }
 
 // Open reads what is in force.
 func Open(keeper Keeper) (*List, error) {
-	l := &List{keeper: keeper, reason: make(map[sds.CID]error)}
+	l := &List{keeper: keeper, reason: make(map[sds.CID]reason)}
 	stored, err := keeper.Revocations()
 	if err != nil {
 		return nil, fmt.Errorf("read revocations: %w", err)
@@ -80,36 +100,30 @@ func (l *List) Add(list []meta.Revocation, network *peers.Snapshot) error {
 func (l *List) apply(r *meta.Revocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	reason := banned
+	why := banned
 	if r.Kind == meta.ByOwner {
-		reason = deleted
+		why = deleted
 	}
 	if r.Kind == meta.Lifted {
 		// Only its owner's own order is taken back, never a ban.
 		if l.reason[r.Root] == deleted {
 			delete(l.reason, r.Root)
 		}
-		reason = nil
+		why = none
 	}
 	for _, cid := range append([]sds.CID{r.Root}, r.Objects...) {
-		if reason != nil && cid.Defined() && l.reason[cid] != banned {
-			l.reason[cid] = reason
+		if why != none && cid.Defined() {
+			l.reason[cid] = max(l.reason[cid], why)
 		}
 	}
 	l.number.Store(max(l.number.Load(), r.Number))
 }
 
-// The two kinds, as answers to viewers: an owner's removal, and a ban.
-var (
-	deleted error = httperr.Wrap(meta.ErrDeleted, http.StatusGone, "deleted", "this was deleted by its owner")
-	banned  error = httperr.Wrap(meta.ErrBanned, http.StatusUnavailableForLegalReasons, "banned", "this may not be served")
-)
-
 // Revoked says why a CID must not be served, stored or fetched; nil when it may.
 func (l *List) Revoked(cid sds.CID) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.reason[cid]
+	return l.reason[cid].err()
 }
 
 // Number is the highest in force.

@@ -25,8 +25,7 @@ type delivery struct {
 	// bundle: the URL names a root, so its content never changes.
 	bundle bool
 
-	begun time.Time // of a miss, for Server-Timing
-	took  time.Duration
+	took time.Duration // of a miss, for Server-Timing
 }
 
 func (d *delivery) serve(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,7 @@
 package write
 
 import (
+	"errors"
 	"io"
 	"sync"
 
@@ -51,7 +52,7 @@ func (s *fanoutSource) Read(p []byte) (int, error) {
 func (f *fanout) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err == nil || f.err == io.EOF {
+	if f.err == nil || errors.Is(f.err, io.EOF) {
 		f.err = err
 	}
 	f.grown.Broadcast()
