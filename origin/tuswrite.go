@@ -14,12 +14,12 @@ import (
 	"github.com/stratos-mesh/stratos/sds"
 )
 
-// While a long PATCH runs its state is saved after so many bytes, if the last
-// time is so long ago: that is what a crash may cost. Saving waits for the
-// blocks under way, so a fast upload should not do it often.
+// While a long PATCH runs its state is saved every so often: that is what a crash
+// may cost. Saving waits for the blocks under way, so a fast upload should not
+// do it often; the clock is looked at after so many bytes, on slow lines too.
 const (
-	checkpointBytes = 64 << 20
 	checkpointEvery = 5 * time.Second
+	checkpointBytes = 1 << 20
 )
 
 // route is the way of an upload's blocks: a session, its own or its bundle's,
