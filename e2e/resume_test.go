@@ -20,17 +20,19 @@ func TestAnUploadOutlivesKilledProcesses(t *testing.T) {
 	for i, c := range []struct {
 		victim string
 		resume bool // whether put itself is killed too, and run again
-		after  int
+		after  int  // bytes
+		rate   int64
 	}{
-		{"origin", true, 80 << 20}, // a crash may cost origin 64 MiB of one long request
-		{"meta-1", true, 12 << 20},
-		{"edge-2", false, 12 << 20},
-		{"origin", false, 12 << 20},
+		// A crash may cost origin five seconds of one long request: this runs for seven.
+		{"origin", true, 28 << 20, 4 << 20},
+		{"meta-1", true, 12 << 20, 40 << 20},
+		{"edge-2", false, 12 << 20, 40 << 20},
+		{"origin", false, 12 << 20, 40 << 20},
 	} {
 		name := fmt.Sprintf("resume/%d-%s.bin", i, c.victim)
 		t.Logf("%s dies in mid-upload", c.victim)
 		want := content(byte(90+i), c.after+12<<20)
-		u := n.slowUpload(folderFile(t, "big.bin", want), name, 40<<20)
+		u := n.slowUpload(folderFile(t, "big.bin", want), name, c.rate)
 		put := u.start()
 		u.wait(c.after)
 		n.kill(c.victim)
