@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	tusd "github.com/tus/tusd/v2/pkg/handler"
@@ -52,6 +53,7 @@ type tusRequest struct {
 	key      *apikey.Key
 	checksum *checksum
 	control  *http.ResponseController
+	reading  atomic.Bool // the body, in WriteChunk
 	// failure is what the store said; tusd's own answer would show only a text.
 	failure error
 }

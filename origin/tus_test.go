@@ -291,6 +291,34 @@ func TestABodyThatBreaksOffIsKeptAsFarAsItCame(t *testing.T) {
 	}
 }
 
+func TestAClientThatComesBackNeedNotWaitForItsDeadConnection(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	data := content(2 << 20)
+	url := b.create(len(data), metadata("name", "demo/back"))
+	r, w := io.Pipe()
+	defer w.Close()
+	done := make(chan answer, 1)
+	go func() {
+		a, _ := b.try("PATCH", url, r, tus, "Content-Type: application/offset+octet-stream", "Upload-Offset: 0")
+		done <- a
+	}()
+	_, _ = w.Write(data[:1<<20]) // and then the line is dead, which nobody tells the origin
+	at := b.offset(url)
+	for tries := 0; at == 0 && tries < 1000; tries++ {
+		at = b.offset(url)
+	}
+	if a := b.patch(url, at, data[at:]); a.StatusCode != http.StatusNoContent {
+		t.Fatalf("going on at %d: %d %s", at, a.StatusCode, a.body)
+	}
+	if a := <-done; a.Response != nil && a.StatusCode < 400 {
+		t.Errorf("the dead PATCH answers %d", a.StatusCode)
+	}
+	if !bytes.Equal(b.read("demo/back"), data) {
+		t.Error("read back something else")
+	}
+}
+
 func TestUploadsExpire(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

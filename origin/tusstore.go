@@ -154,7 +154,9 @@ func (t *tusUpload) WriteChunk(ctx context.Context, offset int64, src io.Reader)
 	if t.state.Partial {
 		write = t.uploads.writePart
 	}
-	n, err := write(ctx, t.state, src, request.checksum)
+	request.reading.Store(request.control != nil)
+	defer request.reading.Store(false)
+	n, err := write(ctx, t.state, &watched{src, request}, request.checksum)
 	return n, request.asTus(err)
 }
 

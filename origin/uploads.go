@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tus/tusd/v2/pkg/memorylocker"
-
 	"github.com/stratos-mesh/stratos/origin/apikey"
 )
 
@@ -22,7 +20,7 @@ import (
 type uploads struct {
 	origin *Origin
 	dir    string
-	locks  *memorylocker.MemoryLocker
+	locks  *tusLocks
 	tus    *tusDoor
 	parts  atomic.Int64 // bytes that partial uploads may take here
 
@@ -42,7 +40,7 @@ type finish struct {
 // openUploads reads what is there and sets up the door.
 func openUploads(o *Origin) (*uploads, error) {
 	u := &uploads{
-		origin: o, dir: filepath.Join(o.config().Dir, "uploads"), locks: memorylocker.New(),
+		origin: o, dir: filepath.Join(o.config().Dir, "uploads"), locks: &tusLocks{},
 		open: map[string]int{}, rooms: map[string]*reservation{}, finishing: map[string]*finish{},
 	}
 	if err := os.MkdirAll(u.dir, 0o700); err != nil {
