@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -27,7 +29,7 @@ func TestARevokedRootIsRefusedOnAllEdgesWithin15Seconds(t *testing.T) {
 			t.Fatalf("%s: %d before the removal", address, status)
 		}
 	}
-	slow, err := http.Get(direct[0])
+	slow, err := slowClient().Get(direct[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +63,18 @@ func TestARevokedRootIsRefusedOnAllEdgesWithin15Seconds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// slowClient has sockets with small buffers: what it does not read stays with
+// the server.
+func slowClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			err = tcp.SetReadBuffer(64 << 10)
+		}
+		return conn, err
+	}}}
 }
 
 // ticketed asks the router for an edge's URL and follows no further.
