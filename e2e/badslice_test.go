@@ -29,8 +29,10 @@ func TestSlicesAreForNodesAndWritesForGrantsOnly(t *testing.T) {
 	stranger := n.key(filepath.Join(t.TempDir(), "key"))
 	origin, authority := n.key(filepath.Join(n.role("origin").Dir, "node.key")), n.key(filepath.Join(n.role("meta-1").Dir, "node.key"))
 	grant := func(sign ed25519.PrivateKey, change func(*meta.Grant)) string {
-		g := &meta.Grant{Authority: 1, Upload: [16]byte{1}, Unit: meta.UnitKey{1}, Edges: []meta.EdgeID{meta.EdgeID(n.Edges[0].ID)},
-			MaxBytes: 10 << 20, Until: time.Now().Add(time.Hour).UTC().Truncate(time.Second)}
+		g := &meta.Grant{
+			Authority: 1, Upload: [16]byte{1}, Unit: meta.UnitKey{1}, Edges: []meta.EdgeID{meta.EdgeID(n.Edges[0].ID)},
+			MaxBytes: 10 << 20, Until: time.Now().Add(time.Hour).UTC().Truncate(time.Second),
+		}
 		if change != nil {
 			change(g)
 		}

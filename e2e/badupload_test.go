@@ -66,7 +66,8 @@ func TestBadUploadsPublishNothing(t *testing.T) {
 		sum := sha1.Sum([]byte("other"))
 		patch := func(at int, body []byte, header ...string) *http.Response {
 			return n.tus(http.MethodPatch, location, bytes.NewReader(body), append([]string{
-				"Upload-Offset", fmt.Sprint(at), "Content-Type", "application/offset+octet-stream"}, header...)...)
+				"Upload-Offset", fmt.Sprint(at), "Content-Type", "application/offset+octet-stream",
+			}, header...)...)
 		}
 		isProblem(t, patch(0, data[:1<<20], "Upload-Checksum", "sha1 "+base64.StdEncoding.EncodeToString(sum[:])), 460)
 		isProblem(t, patch(0, data[:1<<20], "Upload-Checksum", "md9 AAAA"), 400)

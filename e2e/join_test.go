@@ -91,8 +91,10 @@ https://localhost:8543 {
 	for _, url := range []string{"https://edge.test", "https://127.0.0.77"} {
 		edge := filepath.Join(dir, strings.TrimPrefix(url, "https://"))
 		invitation := strings.TrimSpace(stratos(t, "edge", "invite", "--meta", meta, "--operator-key", operator, "--ca", root))
-		args := []string{"edge", "join", "--dir", edge, "--meta", meta, "--invitation", invitation, "--url", url, "--region", "eu-test",
-			"--operator", "somebody", "--ca", root, "--acme", "https://localhost:8543/acme/local/directory", "--acme-root", root}
+		args := []string{
+			"edge", "join", "--dir", edge, "--meta", meta, "--invitation", invitation, "--url", url, "--region", "eu-test",
+			"--operator", "somebody", "--ca", root, "--acme", "https://localhost:8543/acme/local/directory", "--acme-root", root,
+		}
 		if out, err := exec.Command(os.Getenv(insideNetwork), args...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("loopback")) {
 			t.Fatalf("join without --allow-private: %v %s, want the reason why nobody reaches it", err, out)
 		}

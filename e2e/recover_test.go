@@ -72,7 +72,7 @@ func TestARedisThatLosesEverythingIsFilledAgain(t *testing.T) {
 	eventually(t, 30*time.Second, "the names are back", func() error {
 		out, errOut, err := n.try("ls", "redis", "--json")
 		if err != nil || out != before {
-			return fmt.Errorf("%v %s%s", err, out, errOut)
+			return fmt.Errorf("%w %s%s", err, out, errOut)
 		}
 		return nil
 	})
