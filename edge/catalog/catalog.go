@@ -200,6 +200,16 @@ func (c *Catalog) Revoke() {
 	}
 }
 
+// Stopped says why an object must not be sent any further, by what is in force
+// now: what a delivery began with may have left the memory since, and then no
+// revocation reaches it there.
+func (c *Catalog) Stopped(r *Root, o *Object) error {
+	if err := c.config.Revoked(r.Record.Root); err != nil {
+		return err
+	}
+	return c.config.Revoked(o.CID)
+}
+
 // mark sets the revoked flags of a root and of its objects, or takes them away
 // where a revocation was lifted.
 func (c *Catalog) mark(r *Root) {

@@ -19,6 +19,7 @@ type meter interface{ Sent(n int64) }
 // delivery is one object on its way to one viewer.
 type delivery struct {
 	handler *Handler
+	root    *catalog.Root
 	object  *catalog.Object
 	meter   meter
 	class   receipt.Class
@@ -83,7 +84,7 @@ func (d *delivery) stream(w http.ResponseWriter, r *http.Request, from, to int64
 	for i := range spans {
 		block, origin, release, err := reader.next(i)
 		if err == nil {
-			err = d.object.Revoked()
+			err = d.handler.config.Catalog.Stopped(d.root, d.object)
 		}
 		if err != nil {
 			if i == 0 {

@@ -126,7 +126,7 @@ func (h *Handler) quick(w http.ResponseWriter, r *http.Request) ([]byte, *sessio
 		return nil, nil
 	}
 	s.Begin(now)
-	d := delivery{handler: h, object: object, bundle: bundle}
+	d := delivery{handler: h, root: root, object: object, bundle: bundle}
 	header := w.Header()
 	d.bodyHead(header)
 	d.served(header, fill.Hit)
@@ -187,7 +187,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 			return h.unlisted(w, r, path, err)
 		}
 	}
-	d := delivery{handler: h, object: object, meter: s, class: s.Class, bundle: bundle}
+	d := delivery{handler: h, root: root, object: object, meter: s, class: s.Class, bundle: bundle}
 	return d.serve(w, r)
 }
 

@@ -77,6 +77,6 @@ func (h *Handler) unticketed(w http.ResponseWriter, r *http.Request, path string
 		return refusal(cause)
 	}
 	h.Counters.Unticketed.Add(1)
-	d := delivery{handler: h, object: object, class: receipt.ClassB, bundle: false}
+	d := delivery{handler: h, root: root, object: object, class: receipt.ClassB, bundle: false}
 	return d.serve(w, r)
 }
