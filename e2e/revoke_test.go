@@ -17,6 +17,7 @@ func TestARevokedRootIsRefusedOnAllEdgesWithin15Seconds(t *testing.T) {
 	n := start(t, "--edges", "5")
 	secret, other := content(70, 48<<20), content(71, 3<<20)
 	n.stratos("put", folderFile(t, "secret.bin", secret), "revoke/secret.bin")
+	n.stratos("put", folder(t, map[string][]byte{"in/film.bin": secret}), "revoke/bundle")
 	n.stratos("put", folder(t, map[string][]byte{"part.bin": secret[:4<<20], "other.bin": other}), "revoke/other")
 
 	// A ticket from each region, and a slow download that runs under one of them.
@@ -29,15 +30,21 @@ func TestARevokedRootIsRefusedOnAllEdgesWithin15Seconds(t *testing.T) {
 			t.Fatalf("%s: %d before the removal", address, status)
 		}
 	}
-	slow, err := slowClient().Get(direct[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer slow.Body.Close()
-	if _, err := io.CopyN(io.Discard, slow.Body, 1<<20); err != nil {
-		t.Fatal(err)
+	slow := map[string]*http.Response{}
+	for what, address := range map[string]string{"an object": direct[0], "a file in a bundle": n.ticketed("revoke/bundle/in/film.bin", "198.18.0.9")} {
+		resp, err := slowClient().Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.CopyN(io.Discard, resp.Body, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		slow[what] = resp
+		direct = append(direct, address)
 	}
 
+	n.stratos("rm", "--now", "revoke/bundle")
 	n.stratos("rm", "--now", "revoke/secret.bin")
 	removed := time.Now()
 	for _, address := range append(direct, n.Router+"/revoke/secret.bin") {
@@ -51,9 +58,11 @@ func TestARevokedRootIsRefusedOnAllEdgesWithin15Seconds(t *testing.T) {
 	t.Logf("refused on all edges %s after the removal", time.Since(removed).Round(time.Millisecond))
 
 	// What sockets hold may still arrive; the end of the file may not.
-	rest, err := io.Copy(io.Discard, slow.Body)
-	if !errors.Is(err, io.ErrUnexpectedEOF) || rest+1<<20 >= int64(len(secret)) {
-		t.Errorf("the slow download got %d bytes and ended with %v, want it broken off", rest+1<<20, err)
+	for what, resp := range slow {
+		rest, err := io.Copy(io.Discard, resp.Body)
+		if !errors.Is(err, io.ErrUnexpectedEOF) || rest+1<<20 >= int64(len(secret)) {
+			t.Errorf("the slow download of %s got %d bytes and ended with %v, want it broken off", what, rest+1<<20, err)
+		}
 	}
 	for i := range n.Edges {
 		from := fmt.Sprintf("198.18.%d.9", i)
