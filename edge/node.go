@@ -134,7 +134,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	}
 	n.sessions = session.NewTable(session.Config{Peers: n.peers, Draining: n.isDraining})
 	n.writes = write.New(write.Config{
-		Store: n.disk, Leases: n.leases, Peers: n.peers, HTTP: client, Sign: n.signer.Sign, Revoked: n.revocations.Revoked,
+		Store: n.disk, Leases: n.leases, Peers: n.peers, HTTP: client, Sign: n.signer.Sign, Banned: n.revocations.Banned,
 	})
 	n.slices = newSlices(n)
 	n.unticketed.Store(serve.NewBudget(config.ServeUnticketed, nil))

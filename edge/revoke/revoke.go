@@ -119,11 +119,22 @@ func (l *List) apply(r *meta.Revocation) {
 	l.number.Store(max(l.number.Load(), r.Number))
 }
 
-// Revoked says why a CID must not be served, stored or fetched; nil when it may.
+// Revoked says why a CID must not be served or fetched; nil when it may.
 func (l *List) Revoked(cid sds.CID) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.reason[cid].err()
+}
+
+// Banned says why a CID must not even be taken in under a grant. What its owner
+// deleted may come back: he publishes it again, and his order is lifted.
+func (l *List) Banned(cid sds.CID) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if why := l.reason[cid]; why == banned {
+		return why.err()
+	}
+	return nil
 }
 
 // Number is the highest in force.

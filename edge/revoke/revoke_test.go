@@ -53,6 +53,12 @@ func TestRevocations(t *testing.T) {
 	if err := list.Add([]meta.Revocation{owner, ban}, table.Now()); err != nil {
 		t.Fatal(err)
 	}
+	if err := list.Banned(cid("a")); err != nil {
+		t.Errorf("what its owner deleted may be published again: %v", err)
+	}
+	if err := list.Banned(cid("object")); !errors.Is(err, meta.ErrBanned) {
+		t.Errorf("a banned object may not be taken in: got %v", err)
+	}
 	check := func(l *List, name string, want error) {
 		t.Helper()
 		if got := l.Revoked(cid(name)); !errors.Is(got, want) || want == nil && got != nil {

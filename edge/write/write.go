@@ -42,8 +42,8 @@ type Config struct {
 	Peers  *peers.Table
 	HTTP   *http.Client
 	Sign   func(*http.Request) error
-	// Revoked says why a CID must not be stored, nil when it may.
-	Revoked func(cid sds.CID) error
+	// Banned says why a CID must not be stored, nil when it may.
+	Banned func(cid sds.CID) error
 	// AtOnce bounds the writes under way, each of a block in memory twice; 0 is 16.
 	AtOnce int
 	// Now is the clock; nil is time.Now.
@@ -82,7 +82,7 @@ func (h *Handler) Put(w http.ResponseWriter, r *http.Request, cid sds.CID) error
 	if r.ContentLength > sds.MaxBlockSize {
 		return fmt.Errorf("slice of %d bytes, limit %d: %w", r.ContentLength, sds.MaxBlockSize, sds.ErrTooLarge)
 	}
-	if err := h.config.Revoked(cid); err != nil {
+	if err := h.config.Banned(cid); err != nil {
 		return err
 	}
 	hops, err := parseHops(r.Header.Get(HopsField), grant)
