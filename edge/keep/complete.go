@@ -79,28 +79,7 @@ func (k *Keeper) blocks(ctx context.Context, u *state.Unit, g sds.Getter, each f
 	if len(record.Units) <= 1 {
 		return sds.Walk(ctx, g, record.Root, each)
 	}
-	dirs := &recorder{getter: g}
-	manifest, err := sds.DeriveManifest(ctx, dirs, record.Root)
-	if err != nil {
-		return err
-	}
-	for cid, size := range dirs.seen {
-		if err := each(cid, size); err != nil {
-			return err
-		}
-	}
-	var at int64
-	for _, o := range manifest.Objects {
-		mine := at/meta.ShardSize == int64(u.Shard)
-		at += o.Size
-		if !mine {
-			continue
-		}
-		if err := sds.Walk(ctx, g, o.CID, each); err != nil {
-			return err
-		}
-	}
-	return nil
+	return sds.WalkShard(ctx, g, record.Root, sds.Shard{Index: u.Shard, Count: len(record.Units), Bytes: meta.ShardSize}, each)
 }
 
 // manifestRest walks what hangs below a manifest of more than one slice.
@@ -109,23 +88,6 @@ func manifestRest(ctx context.Context, g sds.Getter, manifest sds.CID, each func
 		return nil
 	}
 	return sds.Walk(ctx, g, manifest, each)
-}
-
-// recorder remembers the blocks that were read through it.
-type recorder struct {
-	getter sds.Getter
-	seen   map[sds.CID]int64
-}
-
-func (r *recorder) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
-	block, err := r.getter.Get(ctx, cid)
-	if err == nil {
-		if r.seen == nil {
-			r.seen = make(map[sds.CID]int64)
-		}
-		r.seen[cid] = int64(len(block))
-	}
-	return block, err
 }
 
 // completion is one run over a unit. As a Getter it pins the nodes it reads.
