@@ -24,11 +24,11 @@ func (c *cli) progress(what string, total int64) progress {
 	case c.quiet || total == 0:
 		return progress{add: func(int) {}, done: func() {}}
 	case c.json:
-		return c.lines(what, total, func(at int64, rate float64) {
+		return c.lines(func(at int64, rate float64) {
 			json.NewEncoder(c.err).Encode(map[string]any{"progress": what, "bytes": at, "total": total, "bytes_per_second": int64(rate)})
 		})
 	case !c.terminal():
-		return c.lines(what, total, func(at int64, rate float64) {
+		return c.lines(func(at int64, rate float64) {
 			fmt.Fprintf(c.err, "%s: %s of %s, %s/s\n", what, size(at), size(total), size(int64(rate)))
 		})
 	}
@@ -40,7 +40,7 @@ func (c *cli) progress(what string, total int64) progress {
 }
 
 // lines reports at most every two seconds, and never for what is done sooner.
-func (c *cli) lines(_ string, _ int64, report func(at int64, rate float64)) progress {
+func (c *cli) lines(report func(at int64, rate float64)) progress {
 	var at atomic.Int64
 	var mu sync.Mutex // guards last
 	began := time.Now()
