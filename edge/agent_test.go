@@ -3,8 +3,6 @@ package edge
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/sds"
@@ -66,44 +64,4 @@ func TestABeatTellsLoadTicketsAndCachedUnits(t *testing.T) {
 		b := w.meta.beats[e.id]
 		return b.Load.Sessions == 1 && b.Load.PinnedFree > 0 && w.meta.accepted[ticket.ID] && w.meta.filters[e.id] != nil
 	})
-}
-
-func TestAnAliasIsAskedForOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	e := w.edges[0]
-	p := w.publish("acme/one.mp4", map[string][]byte{"": content(1, 1000)}, e)
-	w.meta.mu.Lock()
-	copied := w.meta.names["acme/one.mp4"]
-	copied.Record.Name = "other/two.mp4"
-	w.meta.names["other/two.mp4"] = copied
-	w.meta.mu.Unlock()
-	text := w.ticket(p, nil, e)
-	for range 3 {
-		r, body := e.get(t, "/other/two.mp4?t="+text)
-		want(t, r, 200)
-		same(t, body, p.files[""])
-	}
-	r, _ := e.get(t, "/other/three.mp4?t="+text)
-	want(t, r, 404)
-	w.meta.mu.Lock()
-	defer w.meta.mu.Unlock()
-	if diff := cmp.Diff(map[string]int{"other/two.mp4": 1, "other/three.mp4": 1}, w.meta.resolves); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestABundleUnderAnotherNameNeedsNoQuestionWhenOnePathFits(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	e := w.edges[0]
-	p := w.publish("acme/film", map[string][]byte{"v/0.m4s": content(1, 1000), "v/1.m4s": content(2, 1000)}, e)
-	r, body := e.get(t, "/t/"+w.ticket(p, nil, e)+"/other/deep/name/v/1.m4s")
-	want(t, r, 200)
-	same(t, body, p.files["v/1.m4s"])
-	w.meta.mu.Lock()
-	defer w.meta.mu.Unlock()
-	if len(w.meta.resolves) != 0 {
-		t.Errorf("asked %v", w.meta.resolves)
-	}
 }

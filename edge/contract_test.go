@@ -17,11 +17,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stratos-mesh/stratos/edge/serve"
+	"github.com/stratos-mesh/stratos/edge/state"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/sds"
@@ -284,6 +286,15 @@ func rows() map[string]func(*testing.T, *stage) {
 		},
 		"missing":           status404("none.mp4", "a.mp4/x", "sub/none/", "index.html/"),
 		"missing-directory": status404("data", "data/"),
+		"foreign-name": func(t *testing.T, s *stage) {
+			r, _ := s.e.get(t, "/t/"+s.ticket+"/stranger/lies/a.mp4")
+			want(t, r, 404, "Cache-Control", "no-store")
+			s.meta.cut(true)
+			r, _ = s.e.get(t, "/t/"+s.ticket+"/stranger/lies/a.mp4")
+			want(t, r, 503, "Retry-After", "2")
+			r, _ = s.e.get(t, s.in("a.mp4"))
+			want(t, r, 200)
+		},
 		"encoded-slash": func(t *testing.T, s *stage) {
 			for _, path := range []string{s.in("sub%2Findex.html"), "/acme/x%2fy?t=" + s.ticket, "/acme/x%2Fy"} {
 				r, _ := s.e.get(t, path)
@@ -535,8 +546,13 @@ func (w *world) replicate(t *testing.T, e *testEdge, p *published) {
 	w.eventually("the replica is complete", func() bool {
 		w.meta.mu.Lock()
 		defer w.meta.mu.Unlock()
-		return w.meta.holdings[e.id][p.record.Root].State == meta.Complete
+		return w.meta.holdings[e.id][p.record.Root].State == meta.Complete && e.completed(p.record)
 	})
+}
+
+// completed tells whether the edge has all of a record under its own name.
+func (e *testEdge) completed(r meta.Record) bool {
+	return slices.ContainsFunc(e.keeper.Units(), func(u state.Unit) bool { return u.Record.Name == r.Name && u.Complete })
 }
 
 func TestContract(t *testing.T) {

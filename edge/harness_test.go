@@ -187,12 +187,31 @@ func (m *fakeMeta) Resolve(_ context.Context, path string) (meta.Resolution, err
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.resolves[path]++
+	if m.down {
+		return meta.Resolution{}, io.ErrUnexpectedEOF
+	}
 	for name, r := range m.names {
 		if path == name || len(path) > len(name) && path[:len(name)+1] == name+"/" {
 			return r, nil
 		}
 	}
 	return meta.Resolution{}, meta.ErrNotFound
+}
+
+// alias gives a root that has a name another one.
+func (m *fakeMeta) alias(name, of string) meta.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.names[of]
+	r.Record.Name = meta.Name(name)
+	m.names[name] = r
+	return r.Record
+}
+
+func (m *fakeMeta) cut(off bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.down = off
 }
 
 func (m *fakeMeta) give(edge meta.EdgeID, w meta.Work) {

@@ -35,8 +35,9 @@ type Config struct {
 	Index Index
 	// Getter reads blocks from here or, by want, from other edges.
 	Getter func(want peers.Want) sds.Getter
-	// Assigned finds the record of a root that this edge keeps a replica of.
-	Assigned func(digest [32]byte) (meta.Record, bool)
+	// Assigned finds the records, one a name, of a root that this edge keeps a
+	// replica of.
+	Assigned func(digest [32]byte) []meta.Record
 	// Revoked says why a CID must not be served, nil when it may.
 	Revoked func(cid sds.CID) error
 	// Budget of parsed manifests in bytes; 0 is 32 MiB.
@@ -120,10 +121,11 @@ func (c *Catalog) Root(ctx context.Context, digest [32]byte, sources []meta.Edge
 }
 
 func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.EdgeID) (*Root, error) {
-	record, assigned := c.config.Assigned(digest)
+	assigned := c.config.Assigned(digest)
 	want := peers.Want{Holders: sources}
-	if assigned {
-		want.Class = sds.Pinned
+	var record meta.Record
+	if len(assigned) > 0 {
+		record, want.Class = assigned[0], sds.Pinned
 	} else {
 		found, err := c.config.Index.Locate(ctx, digest)
 		if err != nil {
@@ -147,6 +149,9 @@ func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.Edge
 		return nil, fmt.Errorf("manifest of %s: %w", record.Root, err)
 	}
 	root := newRoot(record, want, manifest, c.config.Revoked)
+	for _, other := range assigned[min(1, len(assigned)):] {
+		root.addAlias(string(other.Name))
+	}
 	c.mark(root)
 	return root, nil
 }

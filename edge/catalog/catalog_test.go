@@ -66,7 +66,7 @@ func newCatalog(t *testing.T, budget int64) (*Catalog, *mem.Store, *index, map[s
 	store, i, revoked := mem.New(), &index{records: make(map[[32]byte]meta.Record)}, make(map[sds.CID]error)
 	c, err := New(Config{
 		Index: i, Getter: func(peers.Want) sds.Getter { return store }, Budget: budget,
-		Assigned: func([32]byte) (meta.Record, bool) { return meta.Record{}, false },
+		Assigned: func([32]byte) []meta.Record { return nil },
 		Revoked:  func(cid sds.CID) error { return revoked[cid] },
 	})
 	if err != nil {

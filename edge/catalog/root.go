@@ -24,7 +24,8 @@ type Root struct {
 	// table is nil once the budget dropped it: who still has the root asks the
 	// catalog again.
 	table atomic.Pointer[table]
-	// aliases are other names of the same root, each confirmed by a meta node.
+	// aliases are other names of the same root: a meta node confirmed each of
+	// them, or gave this edge a replica under it.
 	aliases atomic.Pointer[[]string]
 }
 
@@ -104,7 +105,8 @@ var ErrDirectory = errors.New("a directory")
 //  2. nil, ErrDirectory: the path names a directory with an index, but lacks
 //     the slash at its end
 //  3. nil, sds.ErrNotFound: no such path in this root
-//  4. nil, errAmbiguous: only a meta node can say, see Resolve
+//  4. nil, errForeign: not under a name that is known to be the root's; only a
+//     meta node can say, see Resolve
 func (r *Root) Find(path string) (*Object, error) {
 	t := r.table.Load()
 	if t == nil {
@@ -114,23 +116,28 @@ func (r *Root) Find(path string) (*Object, error) {
 		if path == string(r.Record.Name) || r.isAlias(path) {
 			return t.object(t.entries[""]), nil
 		}
-		return nil, errAmbiguous
+		return nil, errForeign
 	}
 	if rest, ok := strings.CutPrefix(path, r.prefix); ok {
 		return t.find(rest)
 	}
 	if path == string(r.Record.Name) {
-		if _, ok := t.entries["index.html"]; ok {
-			return nil, ErrDirectory
-		}
-		return nil, sds.ErrNotFound
+		return t.bare()
 	}
 	return r.findAlias(t, path)
 }
 
+// bare is the bundle's own name without a slash.
+func (t *table) bare() (*Object, error) {
+	if _, ok := t.entries["index.html"]; ok {
+		return nil, ErrDirectory
+	}
+	return nil, sds.ErrNotFound
+}
+
 var (
-	errAmbiguous = errors.New("name not known for this root")
-	errDropped   = errors.New("table dropped")
+	errForeign = errors.New("name not known for this root")
+	errDropped = errors.New("table dropped")
 )
 
 // find looks a path inside a bundle up; a slash at the end asks for the index.
@@ -151,34 +158,21 @@ func (t *table) find(rest string) (*Object, error) {
 	return nil, sds.ErrNotFound
 }
 
-// findAlias tries a path under another name: those that were confirmed, then
-// each split of the path. When exactly one split fits, no meta node is asked.
+// findAlias tries a path under the root's other names. A name that is not among
+// them is not tried: who holds a ticket could give any content any name.
 func (r *Root) findAlias(t *table, path string) (*Object, error) {
 	if names := r.aliases.Load(); names != nil {
 		for _, name := range *names {
-			if rest, ok := strings.CutPrefix(path, name+"/"); ok {
-				return t.find(rest)
+			rest, ok := strings.CutPrefix(path, name)
+			switch {
+			case ok && rest == "":
+				return t.bare()
+			case ok && rest[0] == '/':
+				return t.find(rest[1:])
 			}
 		}
 	}
-	var found *Object
-	for i := strings.IndexByte(path, '/'); i >= 0; {
-		next := strings.IndexByte(path[i+1:], '/')
-		if next < 0 {
-			break
-		}
-		i += 1 + next
-		if o, err := t.find(path[i+1:]); err == nil {
-			if found != nil && found != o {
-				return nil, errAmbiguous
-			}
-			found = o
-		}
-	}
-	if found == nil {
-		return nil, errAmbiguous
-	}
-	return found, nil
+	return nil, errForeign
 }
 
 func (r *Root) isAlias(path string) bool {
@@ -205,25 +199,38 @@ const asksPerSecond, asksAtOnce = 100, 200
 // maxAliases bounds what is remembered for one root.
 const maxAliases = 64
 
-// Resolve is Find with the meta node's help for names that the root's record
-// does not carry: a copy, or a name that moved since.
+// Resolve is Find with the meta node's help for names that are not known to be
+// the root's: of a copy, or one that nobody gave it. A name is asked for once
+// and remembered as long as the root's table is.
 func (c *Catalog) Resolve(ctx context.Context, r *Root, path string) (*Object, error) {
 	o, err := r.Find(path)
-	if !errors.Is(err, errAmbiguous) {
+	if !errors.Is(err, errForeign) {
 		return o, err
 	}
-	if !c.asking.Allow() {
-		return nil, fmt.Errorf("resolve %q: %w", path, ErrBusy)
+	// All who wait for the same answer share one question.
+	asked := c.once.DoChan(string(r.Record.Root.Digest[:])+path, func() (any, error) {
+		if !c.asking.Allow() {
+			return nil, ErrBusy
+		}
+		found, err := c.config.Index.Resolve(context.WithoutCancel(ctx), path)
+		if err != nil {
+			return nil, err
+		}
+		if found.Record.Root != r.Record.Root {
+			return nil, fmt.Errorf("it has another root: %w", sds.ErrNotFound)
+		}
+		r.addAlias(string(found.Record.Name))
+		return nil, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-asked:
+		if result.Err != nil {
+			return nil, fmt.Errorf("resolve %q: %w", path, result.Err)
+		}
+		return r.Find(path)
 	}
-	found, err := c.config.Index.Resolve(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %q: %w", path, err)
-	}
-	if found.Record.Root != r.Record.Root {
-		return nil, fmt.Errorf("resolve %q: it has another root: %w", path, sds.ErrNotFound)
-	}
-	r.addAlias(string(found.Record.Name))
-	return r.Find(path)
 }
 
 func (r *Root) addAlias(name string) {

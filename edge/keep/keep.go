@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,19 +72,23 @@ func Open(config Config) (*Keeper, error) {
 	return k, nil
 }
 
-// Assigned finds the record of a root that this edge holds a part of.
-func (k *Keeper) Assigned(digest [32]byte) (meta.Record, bool) {
+// Assigned finds the records of a root that this edge holds a part of, by name:
+// one for each, or two where two names have the same root.
+func (k *Keeper) Assigned(digest [32]byte) []meta.Record {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.roots[digest] == 0 {
-		return meta.Record{}, false
+		return nil
 	}
+	var out []meta.Record
 	for _, u := range k.units {
 		if u.Record.Root.Digest == digest {
-			return u.Record, true
+			out = append(out, u.Record)
 		}
 	}
-	return meta.Record{}, false
+	byName := func(a, b meta.Record) int { return strings.Compare(string(a.Name), string(b.Name)) }
+	slices.SortFunc(out, byName)
+	return slices.CompactFunc(out, func(a, b meta.Record) bool { return a.Name == b.Name })
 }
 
 // Held finds a root whose name is the path or lies above it.

@@ -118,7 +118,7 @@ func (h *Handler) quick(w http.ResponseWriter, r *http.Request) ([]byte, *sessio
 		return nil, nil
 	}
 	object, err := root.Find(path)
-	if err != nil || !carries(root, path) || object.Size > smallBlock || object.CID.Codec != sds.Raw || object.Revoked() != nil {
+	if err != nil || object.Size > smallBlock || object.CID.Codec != sds.Raw || object.Revoked() != nil {
 		return nil, nil
 	}
 	block, ok := h.config.Fill.Peek(object.CID)
@@ -179,9 +179,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	object, err := root.Find(path)
-	if err == nil && !carries(root, path) {
-		_, err = checkPath(path) // under another name it was found by its end alone
-	}
 	if err != nil {
 		if object, err = h.find(r, root, path); err != nil {
 			return h.unlisted(w, r, path, err)
@@ -213,11 +210,6 @@ func parameter(query, name string) string {
 		}
 	}
 	return ""
-}
-
-// carries tells whether a path begins with the name that the root was found by.
-func carries(root *catalog.Root, path string) bool {
-	return strings.HasPrefix(path, string(root.Record.Name))
 }
 
 // find is the slow way to an object: the path is checked, and a meta node asked
