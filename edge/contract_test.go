@@ -3,6 +3,7 @@ package edge
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -27,6 +28,7 @@ import (
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/car"
 )
 
 // stage is what the rows of the contract are played on.
@@ -172,6 +174,35 @@ func rows() map[string]func(*testing.T, *stage) {
 			same(t, body, s.bundle.files["a.mp4"])
 			r, _ = s.e.get(t, strings.Replace(s.of, "?t=", "?CMCD=br%3D1&t=", 1))
 			want(t, r, 200)
+		},
+		"nodes": func(t *testing.T, s *stage) {
+			for path, size := range map[string]int{"": 0, "long.mp4": 3<<20 + 7, "sub": 0, "sub/": 0, "a.mp4": 0} {
+				r, body := s.e.get(t, s.in(path)+"?format=nodes")
+				if r.StatusCode != 200 || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.ipld.car") {
+					t.Fatalf("%q: %s %s", path, r.Status, r.Header)
+				}
+				nodes := blocksOf(t, body)
+				for cid := range nodes {
+					if cid.Codec == sds.Raw {
+						t.Errorf("%q: there is content in it", path)
+					}
+				}
+				if _, err := sds.Outline(t.Context(), nodes, s.bundle.record.Root); path == "" && err != nil {
+					t.Errorf("the bundle cannot be listed: %v", err)
+				}
+				if entry, err := sds.Resolve(t.Context(), nodes, s.bundle.record.Root, path); size > 0 && (err != nil || entry.Size != int64(size)) {
+					t.Errorf("%q: %+v, %v", path, entry, err)
+				}
+			}
+			if _, body := s.e.get(t, s.of+"&format=nodes"); len(blocksOf(t, body)) != 0 {
+				t.Error("an object of one slice has no nodes")
+			}
+		},
+		"nodes-missing": func(t *testing.T, s *stage) {
+			for _, path := range []string{"nowhere", "a.mp4/below", "sub/nowhere"} {
+				r, _ := s.e.get(t, s.in(path)+"?format=nodes")
+				want(t, r, 404)
+			}
 		},
 		"range-first": ranged("bytes=0-99", 0, 100),
 		"range-open":  ranged("bytes=4000-", 4000, 5000),
@@ -537,6 +568,35 @@ func (w *world) revoke(t *testing.T, r meta.Revocation) {
 		}
 		return true
 	})
+}
+
+// blocks are those of an archive.
+type blocks map[sds.CID][]byte
+
+func (b blocks) Get(_ context.Context, cid sds.CID) ([]byte, error) {
+	if block, ok := b[cid]; ok {
+		return block, nil
+	}
+	return nil, sds.ErrNotFound
+}
+
+func blocksOf(t *testing.T, body []byte) blocks {
+	t.Helper()
+	r, err := car.NewReader(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := blocks{}
+	for {
+		cid, block, err := r.Next()
+		if err == io.EOF {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[cid] = block
+	}
 }
 
 // replicate has an edge make a replica, as work from the meta node.

@@ -103,7 +103,7 @@ func (h *Handler) slow(w http.ResponseWriter, r *http.Request) {
 // that is in memory, for a session that is known. It sets the head and returns
 // what is to be written, or a nil session and leaves no trace.
 func (h *Handler) quick(w http.ResponseWriter, r *http.Request) ([]byte, *session.Session) {
-	if r.Method != http.MethodGet || r.URL.RawPath != "" || r.Header["Range"] != nil ||
+	if r.Method != http.MethodGet || r.URL.RawPath != "" || r.Header["Range"] != nil || proofs(r) ||
 		conditional(r.Header) || r.Header["Service-Worker"] != nil {
 		return nil, nil
 	}
@@ -177,6 +177,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := root.Revoked(); err != nil {
 		return err
+	}
+	if proofs(r) {
+		return h.nodes(w, r, root, path, s)
 	}
 	object, err := root.Find(path)
 	if err != nil {
