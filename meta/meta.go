@@ -83,6 +83,9 @@ type Record struct {
 	Height uint64
 	// Modified is when the meta node accepted the move.
 	Modified time.Time
+	// Growing is the sequence of the state that Root is, of a bundle that is
+	// still being made; 0 of everything that was published.
+	Growing uint64
 }
 
 // ShardSize is how many bytes of a bundle, in directory order, are one unit.
@@ -99,6 +102,9 @@ type Resolution struct {
 	Holders []EdgeID
 	// Maybe are edges whose Bloom filter does not exclude a cached copy.
 	Maybe []EdgeID
+	// Growing is the newest state of a bundle that is still being made, as its
+	// owner signed it; nil for everything that was published.
+	Growing *GrowingState
 }
 
 // Index answers about names and roots.
@@ -106,9 +112,10 @@ type Index interface {
 	// Resolve finds the one name that is path or a prefix of it at a slash.
 	// ErrNotFound, ErrDeleted and ErrBanned tell the three kinds of absence.
 	Resolve(ctx context.Context, path string) (Resolution, error)
-	// Locate finds a live record by the digest of its root: what an edge asks
-	// when a ticket binds a root that it does not know.
-	Locate(ctx context.Context, root [32]byte) (Resolution, error)
+	// Locate finds a live record by what a ticket binds: the digest of its root,
+	// or the GrowingBind of a bundle, which is good for the states and for what
+	// was published in the end. An edge asks when it does not know it.
+	Locate(ctx context.Context, bind [32]byte) (Resolution, error)
 	// List names below a prefix in byte order, at most limit (1 to 1,000; 0 is
 	// 100) from after cursor. An empty Next ends the listing.
 	List(ctx context.Context, prefix, cursor string, limit int) (Page, error)
@@ -128,6 +135,11 @@ type Publisher interface {
 	// and leave to do so until the grant ends. Dead lists edges that a caller
 	// could not reach; they are left out and replaced.
 	Begin(ctx context.Context, u Upload) (Grant, error)
+	// Grow shows a state of a bundle that is still being made, under a name that
+	// has no published version. It is not journalled and lives for GrowingLease;
+	// telling it again renews that. A state below the newest is ErrConflict.
+	// Publishing the name ends it.
+	Grow(ctx context.Context, g GrowingState) (Record, error)
 	// Publish moves a name to a new root whose slices are durable.
 	Publish(ctx context.Context, p Publication) (Record, error)
 	// Rename moves a name without touching content.
@@ -283,6 +295,9 @@ type TicketRequest struct {
 	ViewerKey [33]byte
 	// Root the ticket binds; banned roots are refused here.
 	Root sds.CID
+	// Bind is what a ticket with the class flag receipt.Growing binds instead;
+	// see GrowingBind.
+	Bind [32]byte
 	Unit UnitKey
 	// Working is the working set, whose order the issuer draws; Rest follows in
 	// the order given, up to four edges in all.

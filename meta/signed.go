@@ -26,6 +26,7 @@ const (
 	typeRemoval     = 5
 	typeJournal     = 6 // meta/journal
 	typeInvitation  = 7
+	typeGrowing     = 8
 )
 
 // encodingVersion is the first byte of every body.

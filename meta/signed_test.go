@@ -64,6 +64,15 @@ func removal() *meta.Removal {
 	return m
 }
 
+func growing() *meta.GrowingState {
+	g := &meta.GrowingState{
+		Name: "acme/talk", Upload: [16]byte{1, 2, 3}, Sequence: 4, Root: cid("root"), Manifest: cid("manifest"), Size: 1 << 33, Objects: 12, Replicas: 3,
+		Durable: []meta.EdgeID{2, 1}, Time: then,
+	}
+	g.Sign(key("owner"), chainID)
+	return g
+}
+
 // form is one kind of signed object, for tests that are the same for all.
 type form struct {
 	name    string
@@ -103,6 +112,7 @@ func forms() []form {
 		formOf("publication", publication().Encode(), meta.DecodePublication, (*meta.Publication).Encode, (*meta.Publication).Verify),
 		formOf("rename", rename().Encode(), meta.DecodeRename, (*meta.Rename).Encode, (*meta.Rename).Verify),
 		formOf("removal", removal().Encode(), meta.DecodeRemoval, (*meta.Removal).Encode, (*meta.Removal).Verify),
+		formOf("growing state", growing().Encode(), meta.DecodeGrowingState, (*meta.GrowingState).Encode, (*meta.GrowingState).Verify),
 	}
 }
 
@@ -144,7 +154,7 @@ func TestNoFormPassesForAnother(t *testing.T) {
 	t.Parallel()
 	body := []byte("body")
 	seen := map[string]byte{}
-	for kind := range byte(8) {
+	for kind := range byte(9) {
 		message := string(meta.SignedMessage(kind, chainID, body))
 		if other, twice := seen[message]; twice {
 			t.Errorf("kinds %d and %d sign the same message", kind, other)

@@ -21,6 +21,7 @@
 //	                           then; until the root is forgotten
 //	w/<root>/<unit>            since when no name keeps a root in a unit, while it
 //	                           is kept in another one
+//	y/<growing bind>           the bundle that tickets bound by it are for
 //	b/<root or object>         what is not served, and the revocation's number
 //	x/<number>                 a revocation
 //	e/<edge number>            an admitted edge

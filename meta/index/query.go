@@ -109,6 +109,29 @@ func (x *Index) Locate(ctx context.Context, digest [32]byte) (*Name, error) {
 	return n, nil
 }
 
+// Bound finds a live bundle by its meta.GrowingBind.
+func (x *Index) Bound(ctx context.Context, bind [32]byte) (*Name, error) {
+	c := x.begin()
+	name, err := c.get(ctx, hexKey("y/", bind[:]))
+	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	if name == nil {
+		return nil, fmt.Errorf("bind %x: %w", bind, meta.ErrNotFound)
+	}
+	n, live, err := x.Name(ctx, meta.Name(name))
+	switch {
+	case err != nil:
+		return nil, err
+	case !live:
+		return nil, fmt.Errorf("bind %x: %w", bind, meta.ErrDeleted)
+	}
+	if err := c.served(ctx, n.Root); err != nil {
+		return nil, fmt.Errorf("bind %x: %w", bind, err)
+	}
+	return n, nil
+}
+
 // List returns live names that begin with prefix, in byte order, from after a
 // cursor, which is the last name of the page before.
 func (x *Index) List(ctx context.Context, prefix, cursor string, limit int) (meta.Page, error) {

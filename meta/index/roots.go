@@ -34,6 +34,14 @@ func (c *change) put(ctx context.Context, n *Name) error {
 	c.delete(rootKey("g/", n.Root))
 	c.set(rootKey("r/", n.Root)+"/"+string(n.Name), nil)
 	c.set(rootKey("t/", n.Root), n.encodeNamed())
+	if n.Kind == meta.Bundle {
+		owner, err := c.get(ctx, "o/"+n.Name.Namespace())
+		if err != nil {
+			return err
+		}
+		bind := meta.GrowingBind(n.Name, owner)
+		c.set(hexKey("y/", bind[:]), []byte(n.Name))
+	}
 	for _, unit := range n.Units {
 		c.set(hexKey("u/", unit[:])+"/"+string(n.Name), nil)
 		c.delete(abandonedKey(n.Root, unit))

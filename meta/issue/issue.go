@@ -150,7 +150,7 @@ func (i *Issuer) issue(ctx context.Context, q *meta.TicketRequest) (*receipt.Tic
 		ViewerAlg:   q.ViewerAlg,
 		ViewerKey:   q.ViewerKey,
 		Class:       q.Class,
-		Bind:        q.Root.Digest,
+		Bind:        bind(q),
 		MaxBytes:    q.MaxBytes,
 		MaxRateKbps: q.MaxRateKbps,
 		Edges:       e.order(q, number),
@@ -169,6 +169,8 @@ func (i *Issuer) check(q *meta.TicketRequest) error {
 	switch {
 	case !q.Root.Defined():
 		return fmt.Errorf("%w: no root", meta.ErrInvalid)
+	case (q.Class&receipt.Growing != 0) != (q.Bind != [32]byte{}):
+		return fmt.Errorf("%w: a bind without a growing class, or the other way", meta.ErrInvalid)
 	case q.Lifetime < 0 || q.Lifetime > MaxLifetime:
 		return fmt.Errorf("%w: lifetime %s, at most %s", meta.ErrInvalid, q.Lifetime, MaxLifetime)
 	case len(q.Working)+len(q.Rest) == 0:
@@ -186,6 +188,14 @@ func (i *Issuer) check(q *meta.TicketRequest) error {
 		}
 	}
 	return nil
+}
+
+// bind is the root's digest, or what stands for a bundle that is still growing.
+func bind(q *meta.TicketRequest) [32]byte {
+	if q.Class&receipt.Growing != 0 {
+		return q.Bind
+	}
+	return q.Root.Digest
 }
 
 func lifetime(q *meta.TicketRequest) time.Duration {

@@ -30,7 +30,7 @@ func access(procedure string) (role, bool) {
 	switch procedure {
 	case rpc.IndexResolveProcedure, rpc.IndexLocateProcedure, rpc.IndexListProcedure, rpc.DirectoryNetworkProcedure:
 		return node | operator, true
-	case rpc.PublisherBeginProcedure, rpc.PublisherPublishProcedure, rpc.PublisherRenameProcedure, rpc.PublisherRemoveProcedure:
+	case rpc.PublisherBeginProcedure, rpc.PublisherGrowProcedure, rpc.PublisherPublishProcedure, rpc.PublisherRenameProcedure, rpc.PublisherRemoveProcedure:
 		return origin, true
 	case rpc.IssuerIssueProcedure:
 		return router, true

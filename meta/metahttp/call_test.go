@@ -41,6 +41,7 @@ func every() []struct {
 			meta.Page{Records: []meta.Record{testRecord(), {Name: "abc/x", Kind: meta.Object}}, Next: "abc/x"},
 		},
 		{"Begin", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Begin(ctx, upload) }, []any{"Begin", upload}, testGrant()},
+		{"Grow", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Grow(ctx, testGrowing()) }, []any{"Grow", testGrowing()}, testRecord()},
 		{"Publish", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Publish(ctx, testPublication()) }, []any{"Publish", testPublication()}, testRecord()},
 		{"Rename", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return m.Rename(ctx, testRename()) }, []any{"Rename", testRename()}, testRecord()},
 		{"Remove", "origin", func(ctx context.Context, m meta.Meta) (any, error) { return nil, m.Remove(ctx, testRemoval()) }, []any{"Remove", testRemoval()}, nil},
@@ -113,7 +114,7 @@ func TestNobodyElseMayCall(t *testing.T) {
 	nodes := []string{"edge1", "origin", "router", "operator"}
 	may := map[string][]string{
 		"Resolve": nodes, "Locate": nodes, "List": nodes, "Network": nodes,
-		"Begin": {"origin"}, "Publish": {"origin"}, "Rename": {"origin"}, "Remove": {"origin"},
+		"Begin": {"origin"}, "Grow": {"origin"}, "Publish": {"origin"}, "Rename": {"origin"}, "Remove": {"origin"},
 		"Issue": {"router"},
 		"Beat":  {"edge1"}, "Digest": {"edge1"}, "Report": {"edge1"},
 		"Admit": {"operator"}, "Drain": {"operator"}, "Revoke": {"operator"}, "Status": {"operator"},

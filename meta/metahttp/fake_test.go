@@ -65,6 +65,10 @@ func (f *fake) Begin(_ context.Context, u meta.Upload) (meta.Grant, error) {
 	return testGrant(), f.ask("Begin", u)
 }
 
+func (f *fake) Grow(_ context.Context, g meta.GrowingState) (meta.Record, error) {
+	return testRecord(), f.ask("Grow", g)
+}
+
 func (f *fake) Publish(_ context.Context, p meta.Publication) (meta.Record, error) {
 	return testRecord(), f.ask("Publish", p)
 }
@@ -182,12 +186,22 @@ func testUnit(n byte) meta.UnitKey { return meta.UnitKey{n, 31: 1} }
 func testRecord() meta.Record {
 	return meta.Record{
 		Name: "abc/folder", Kind: meta.Bundle, Root: testCID("root"), Manifest: testCID("manifest"), Size: 1 << 40, Objects: 3,
-		Units: []meta.UnitKey{testUnit(1), testUnit(2)}, Replicas: 3, Height: 99, Modified: testTime(),
+		Units: []meta.UnitKey{testUnit(1), testUnit(2)}, Replicas: 3, Height: 99, Modified: testTime(), Growing: 8,
 	}
 }
 
 func testResolution() meta.Resolution {
-	return meta.Resolution{Record: testRecord(), Rest: "a/b", Holders: []meta.EdgeID{3, 1}, Maybe: []meta.EdgeID{9}}
+	state := testGrowing()
+	return meta.Resolution{Record: testRecord(), Rest: "a/b", Holders: []meta.EdgeID{3, 1}, Maybe: []meta.EdgeID{9}, Growing: &state}
+}
+
+func testGrowing() meta.GrowingState {
+	g := meta.GrowingState{
+		Name: "abc/folder", Upload: [16]byte{2}, Sequence: 8, Root: testCID("root"), Manifest: testCID("manifest"), Size: 5, Objects: 2, Replicas: 3,
+		Durable: []meta.EdgeID{1, 2, 3}, Time: testTime(),
+	}
+	g.Sign(testKey("owner"), testChain)
+	return g
 }
 
 func testGrant() meta.Grant {
@@ -250,7 +264,7 @@ func testNetwork() *meta.Network {
 
 func testTicketRequest() meta.TicketRequest {
 	return meta.TicketRequest{
-		Class: receipt.ClassA | receipt.Growing, ViewerAlg: receipt.Ed25519, ViewerKey: [33]byte{1, 2, 3}, Root: testCID("root"), Unit: testUnit(4),
+		Class: receipt.ClassA | receipt.Growing, ViewerAlg: receipt.Ed25519, ViewerKey: [33]byte{1, 2, 3}, Root: testCID("root"), Bind: [32]byte{5}, Unit: testUnit(4),
 		Working: []meta.EdgeID{1, 2}, Rest: []meta.EdgeID{3}, Sources: []meta.EdgeID{4}, Client: netip.MustParseAddr("2001:db8::1"),
 		Region: 65535, ASN: 1 << 31, MaxBytes: 1 << 63, MaxRateKbps: 9, Lifetime: 12 * time.Hour,
 	}

@@ -66,6 +66,9 @@ func resolution(p *metapb.Resolution, err error) (meta.Resolution, error) {
 	found := meta.Resolution{
 		Record: r.record(p.GetRecord()), Rest: p.GetRest(), Holders: edgeIDs(p.GetHolders()), Maybe: edgeIDs(p.GetMaybe()),
 	}
+	if state := p.GetGrowing(); len(state) > 0 && r.err == nil {
+		found.Growing, r.err = meta.DecodeGrowingState(state)
+	}
 	if r.err != nil {
 		return meta.Resolution{}, malformed(r.err)
 	}
@@ -110,7 +113,11 @@ func resolutionMessage(m meta.Resolution, err error) (*metapb.Resolution, error)
 	if err != nil {
 		return nil, err
 	}
-	return &metapb.Resolution{
+	out := &metapb.Resolution{
 		Record: recordMessage(m.Record), Rest: text(m.Rest), Holders: edgeNumbers(m.Holders), Maybe: edgeNumbers(m.Maybe),
-	}, nil
+	}
+	if m.Growing != nil {
+		out.Growing = m.Growing.Encode()
+	}
+	return out, nil
 }

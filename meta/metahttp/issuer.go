@@ -84,6 +84,9 @@ func ticketRequestMessage(t meta.TicketRequest) *metapb.TicketRequest {
 	if t.ViewerKey != [33]byte{} {
 		p.ViewerKey = t.ViewerKey[:]
 	}
+	if t.Bind != [32]byte{} {
+		p.Bind = t.Bind[:]
+	}
 	return p
 }
 
@@ -96,6 +99,7 @@ func (r *reading) ticketRequest(p *metapb.TicketRequest) meta.TicketRequest {
 		MaxBytes: p.GetMaxBytes(), MaxRateKbps: p.GetMaxRateKbps(), Lifetime: r.duration(p.GetLifetime()),
 	}
 	r.fixed("viewer key", t.ViewerKey[:], p.GetViewerKey(), true)
+	r.fixed("bind", t.Bind[:], p.GetBind(), true)
 	if b := p.GetClient(); len(b) != 0 {
 		client, ok := netip.AddrFromSlice(b)
 		if !ok {

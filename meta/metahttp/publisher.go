@@ -28,6 +28,15 @@ func (c *Client) Begin(ctx context.Context, u meta.Upload) (meta.Grant, error) {
 	return *grant, nil
 }
 
+// Grow asks the meta node; see meta.Publisher.
+func (c *Client) Grow(ctx context.Context, g meta.GrowingState) (meta.Record, error) {
+	answer, err := call(ctx, c, again, 0, &metapb.GrowRequest{State: g.Encode()}, growMethod)
+	if err != nil {
+		return meta.Record{}, err
+	}
+	return published(answer.GetRecord())
+}
+
 // Publish asks the meta node; see meta.Publisher.
 func (c *Client) Publish(ctx context.Context, p meta.Publication) (meta.Record, error) {
 	answer, err := call(ctx, c, again, 0, &metapb.PublishRequest{Publication: p.Encode()}, publishMethod)
@@ -54,6 +63,10 @@ func (c *Client) Remove(ctx context.Context, m meta.Removal) error {
 
 func beginMethod(e *endpoint) func(context.Context, *metapb.BeginRequest) (*metapb.BeginResponse, error) {
 	return e.publisher.Begin
+}
+
+func growMethod(e *endpoint) func(context.Context, *metapb.GrowRequest) (*metapb.GrowResponse, error) {
+	return e.publisher.Grow
 }
 
 func publishMethod(e *endpoint) func(context.Context, *metapb.PublishRequest) (*metapb.PublishResponse, error) {
@@ -98,6 +111,18 @@ func (s publisherServer) Begin(ctx context.Context, q *metapb.BeginRequest) (*me
 		return nil, err
 	}
 	return &metapb.BeginResponse{Grant: grant.Encode()}, nil
+}
+
+func (s publisherServer) Grow(ctx context.Context, q *metapb.GrowRequest) (*metapb.GrowResponse, error) {
+	g, err := meta.DecodeGrowingState(q.GetState())
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.Meta.Grow(ctx, *g)
+	if err != nil {
+		return nil, err
+	}
+	return &metapb.GrowResponse{Record: recordMessage(record)}, nil
 }
 
 func (s publisherServer) Publish(ctx context.Context, q *metapb.PublishRequest) (*metapb.PublishResponse, error) {

@@ -11,7 +11,7 @@ func recordMessage(m meta.Record) *metapb.Record {
 	return &metapb.Record{
 		Name: text(string(m.Name)), Kind: metapb.Kind(m.Kind), Root: cidBytes(m.Root), Manifest: cidBytes(m.Manifest),
 		Size: m.Size, Objects: m.Objects, Units: each(m.Units, func(u meta.UnitKey) []byte { return u[:] }),
-		Replicas: int32(m.Replicas), Height: m.Height, Modified: timestamp(m.Modified),
+		Replicas: int32(m.Replicas), Height: m.Height, Modified: timestamp(m.Modified), Growing: m.Growing,
 	}
 }
 
@@ -19,7 +19,7 @@ func (r *reading) record(p *metapb.Record) meta.Record {
 	return meta.Record{
 		Name: meta.Name(p.GetName()), Kind: r.kind(p.GetKind()), Root: r.cid("root", p.GetRoot()), Manifest: r.cid("manifest", p.GetManifest()),
 		Size: p.GetSize(), Objects: p.GetObjects(), Units: each(p.GetUnits(), r.unit),
-		Replicas: int(p.GetReplicas()), Height: p.GetHeight(), Modified: r.time(p.GetModified()),
+		Replicas: int(p.GetReplicas()), Height: p.GetHeight(), Modified: r.time(p.GetModified()), Growing: p.GetGrowing(),
 	}
 }
 

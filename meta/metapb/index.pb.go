@@ -111,11 +111,13 @@ func (x *LocateRequest) GetRoot() []byte {
 }
 
 type Resolution struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	Rest          string                 `protobuf:"bytes,2,opt,name=rest,proto3" json:"rest,omitempty"`
-	Holders       []uint32               `protobuf:"varint,3,rep,packed,name=holders,proto3" json:"holders,omitempty"`
-	Maybe         []uint32               `protobuf:"varint,4,rep,packed,name=maybe,proto3" json:"maybe,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Record  *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	Rest    string                 `protobuf:"bytes,2,opt,name=rest,proto3" json:"rest,omitempty"`
+	Holders []uint32               `protobuf:"varint,3,rep,packed,name=holders,proto3" json:"holders,omitempty"`
+	Maybe   []uint32               `protobuf:"varint,4,rep,packed,name=maybe,proto3" json:"maybe,omitempty"`
+	// The signed state of a bundle that is still growing.
+	Growing       []byte `protobuf:"bytes,5,opt,name=growing,proto3" json:"growing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,6 +176,13 @@ func (x *Resolution) GetHolders() []uint32 {
 func (x *Resolution) GetMaybe() []uint32 {
 	if x != nil {
 		return x.Maybe
+	}
+	return nil
+}
+
+func (x *Resolution) GetGrowing() []byte {
+	if x != nil {
+		return x.Growing
 	}
 	return nil
 }
@@ -299,13 +308,14 @@ const file_stratos_meta_v1_index_proto_rawDesc = "" +
 	"\x0eResolveRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\"#\n" +
 	"\rLocateRequest\x12\x12\n" +
-	"\x04root\x18\x01 \x01(\fR\x04root\"\x81\x01\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\"\x9b\x01\n" +
 	"\n" +
 	"Resolution\x12/\n" +
 	"\x06record\x18\x01 \x01(\v2\x17.stratos.meta.v1.RecordR\x06record\x12\x12\n" +
 	"\x04rest\x18\x02 \x01(\tR\x04rest\x12\x18\n" +
 	"\aholders\x18\x03 \x03(\rR\aholders\x12\x14\n" +
-	"\x05maybe\x18\x04 \x03(\rR\x05maybe\"S\n" +
+	"\x05maybe\x18\x04 \x03(\rR\x05maybe\x12\x18\n" +
+	"\agrowing\x18\x05 \x01(\fR\agrowing\"S\n" +
 	"\vListRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +

@@ -79,12 +79,14 @@ type TicketRequest struct {
 	Rest      []uint32 `protobuf:"varint,7,rep,packed,name=rest,proto3" json:"rest,omitempty"`
 	Sources   []uint32 `protobuf:"varint,8,rep,packed,name=sources,proto3" json:"sources,omitempty"`
 	// 4 or 16 bytes, or none.
-	Client        []byte               `protobuf:"bytes,9,opt,name=client,proto3" json:"client,omitempty"`
-	Region        uint32               `protobuf:"varint,10,opt,name=region,proto3" json:"region,omitempty"`
-	Asn           uint32               `protobuf:"varint,11,opt,name=asn,proto3" json:"asn,omitempty"`
-	MaxBytes      uint64               `protobuf:"varint,12,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
-	MaxRateKbps   uint32               `protobuf:"varint,13,opt,name=max_rate_kbps,json=maxRateKbps,proto3" json:"max_rate_kbps,omitempty"`
-	Lifetime      *durationpb.Duration `protobuf:"bytes,14,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
+	Client      []byte               `protobuf:"bytes,9,opt,name=client,proto3" json:"client,omitempty"`
+	Region      uint32               `protobuf:"varint,10,opt,name=region,proto3" json:"region,omitempty"`
+	Asn         uint32               `protobuf:"varint,11,opt,name=asn,proto3" json:"asn,omitempty"`
+	MaxBytes    uint64               `protobuf:"varint,12,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	MaxRateKbps uint32               `protobuf:"varint,13,opt,name=max_rate_kbps,json=maxRateKbps,proto3" json:"max_rate_kbps,omitempty"`
+	Lifetime    *durationpb.Duration `protobuf:"bytes,14,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
+	// 32 bytes that the ticket binds instead of the root, of a growing asset.
+	Bind          []byte `protobuf:"bytes,15,opt,name=bind,proto3" json:"bind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,6 +215,13 @@ func (x *TicketRequest) GetMaxRateKbps() uint32 {
 func (x *TicketRequest) GetLifetime() *durationpb.Duration {
 	if x != nil {
 		return x.Lifetime
+	}
+	return nil
+}
+
+func (x *TicketRequest) GetBind() []byte {
+	if x != nil {
+		return x.Bind
 	}
 	return nil
 }
@@ -350,7 +359,7 @@ const file_stratos_meta_v1_issuer_proto_rawDesc = "" +
 	"\n" +
 	"\x1cstratos/meta/v1/issuer.proto\x12\x0fstratos.meta.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cstratos/meta/v1/record.proto\"J\n" +
 	"\fIssueRequest\x12:\n" +
-	"\brequests\x18\x01 \x03(\v2\x1e.stratos.meta.v1.TicketRequestR\brequests\"\x8d\x03\n" +
+	"\brequests\x18\x01 \x03(\v2\x1e.stratos.meta.v1.TicketRequestR\brequests\"\xa1\x03\n" +
 	"\rTicketRequest\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\rR\x05class\x12\x1d\n" +
 	"\n" +
@@ -368,7 +377,8 @@ const file_stratos_meta_v1_issuer_proto_rawDesc = "" +
 	"\x03asn\x18\v \x01(\rR\x03asn\x12\x1b\n" +
 	"\tmax_bytes\x18\f \x01(\x04R\bmaxBytes\x12\"\n" +
 	"\rmax_rate_kbps\x18\r \x01(\rR\vmaxRateKbps\x125\n" +
-	"\blifetime\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\blifetime\"@\n" +
+	"\blifetime\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\blifetime\x12\x12\n" +
+	"\x04bind\x18\x0f \x01(\fR\x04bind\"@\n" +
 	"\rIssueResponse\x12/\n" +
 	"\x06issued\x18\x01 \x03(\v2\x17.stratos.meta.v1.IssuedR\x06issued\"b\n" +
 	"\x06Issued\x12\x18\n" +

@@ -152,6 +152,95 @@ func (x *BeginResponse) GetGrant() []byte {
 	return nil
 }
 
+type GrowRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A signed growing state.
+	State         []byte `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrowRequest) Reset() {
+	*x = GrowRequest{}
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrowRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrowRequest) ProtoMessage() {}
+
+func (x *GrowRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrowRequest.ProtoReflect.Descriptor instead.
+func (*GrowRequest) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GrowRequest) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+type GrowResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Record        *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrowResponse) Reset() {
+	*x = GrowResponse{}
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrowResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrowResponse) ProtoMessage() {}
+
+func (x *GrowResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrowResponse.ProtoReflect.Descriptor instead.
+func (*GrowResponse) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GrowResponse) GetRecord() *Record {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
 type PublishRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A signed publication.
@@ -162,7 +251,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[2]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -174,7 +263,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[2]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -187,7 +276,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{2}
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PublishRequest) GetPublication() []byte {
@@ -206,7 +295,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[3]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -218,7 +307,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[3]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -231,7 +320,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{3}
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PublishResponse) GetRecord() *Record {
@@ -251,7 +340,7 @@ type RenameRequest struct {
 
 func (x *RenameRequest) Reset() {
 	*x = RenameRequest{}
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[4]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -263,7 +352,7 @@ func (x *RenameRequest) String() string {
 func (*RenameRequest) ProtoMessage() {}
 
 func (x *RenameRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[4]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -276,7 +365,7 @@ func (x *RenameRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenameRequest.ProtoReflect.Descriptor instead.
 func (*RenameRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{4}
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RenameRequest) GetRename() []byte {
@@ -295,7 +384,7 @@ type RenameResponse struct {
 
 func (x *RenameResponse) Reset() {
 	*x = RenameResponse{}
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[5]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +396,7 @@ func (x *RenameResponse) String() string {
 func (*RenameResponse) ProtoMessage() {}
 
 func (x *RenameResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[5]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +409,7 @@ func (x *RenameResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenameResponse.ProtoReflect.Descriptor instead.
 func (*RenameResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{5}
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RenameResponse) GetRecord() *Record {
@@ -340,7 +429,7 @@ type RemoveRequest struct {
 
 func (x *RemoveRequest) Reset() {
 	*x = RemoveRequest{}
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[6]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -352,7 +441,7 @@ func (x *RemoveRequest) String() string {
 func (*RemoveRequest) ProtoMessage() {}
 
 func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[6]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -365,7 +454,7 @@ func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{6}
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RemoveRequest) GetRemoval() []byte {
@@ -383,7 +472,7 @@ type RemoveResponse struct {
 
 func (x *RemoveResponse) Reset() {
 	*x = RemoveResponse{}
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[7]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -395,7 +484,7 @@ func (x *RemoveResponse) String() string {
 func (*RemoveResponse) ProtoMessage() {}
 
 func (x *RemoveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[7]
+	mi := &file_stratos_meta_v1_publisher_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,7 +497,7 @@ func (x *RemoveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveResponse.ProtoReflect.Descriptor instead.
 func (*RemoveResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{7}
+	return file_stratos_meta_v1_publisher_proto_rawDescGZIP(), []int{9}
 }
 
 var File_stratos_meta_v1_publisher_proto protoreflect.FileDescriptor
@@ -424,7 +513,11 @@ const file_stratos_meta_v1_publisher_proto_rawDesc = "" +
 	"\breplicas\x18\x05 \x01(\x05R\breplicas\x12\x12\n" +
 	"\x04dead\x18\x06 \x03(\rR\x04dead\"%\n" +
 	"\rBeginResponse\x12\x14\n" +
-	"\x05grant\x18\x01 \x01(\fR\x05grant\"2\n" +
+	"\x05grant\x18\x01 \x01(\fR\x05grant\"#\n" +
+	"\vGrowRequest\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"?\n" +
+	"\fGrowResponse\x12/\n" +
+	"\x06record\x18\x01 \x01(\v2\x17.stratos.meta.v1.RecordR\x06record\"2\n" +
 	"\x0ePublishRequest\x12 \n" +
 	"\vpublication\x18\x01 \x01(\fR\vpublication\"B\n" +
 	"\x0fPublishResponse\x12/\n" +
@@ -435,9 +528,10 @@ const file_stratos_meta_v1_publisher_proto_rawDesc = "" +
 	"\x06record\x18\x01 \x01(\v2\x17.stratos.meta.v1.RecordR\x06record\")\n" +
 	"\rRemoveRequest\x12\x18\n" +
 	"\aremoval\x18\x01 \x01(\fR\aremoval\"\x10\n" +
-	"\x0eRemoveResponse2\xb7\x02\n" +
+	"\x0eRemoveResponse2\xfc\x02\n" +
 	"\tPublisher\x12F\n" +
-	"\x05Begin\x12\x1d.stratos.meta.v1.BeginRequest\x1a\x1e.stratos.meta.v1.BeginResponse\x12L\n" +
+	"\x05Begin\x12\x1d.stratos.meta.v1.BeginRequest\x1a\x1e.stratos.meta.v1.BeginResponse\x12C\n" +
+	"\x04Grow\x12\x1c.stratos.meta.v1.GrowRequest\x1a\x1d.stratos.meta.v1.GrowResponse\x12L\n" +
 	"\aPublish\x12\x1f.stratos.meta.v1.PublishRequest\x1a .stratos.meta.v1.PublishResponse\x12I\n" +
 	"\x06Rename\x12\x1e.stratos.meta.v1.RenameRequest\x1a\x1f.stratos.meta.v1.RenameResponse\x12I\n" +
 	"\x06Remove\x12\x1e.stratos.meta.v1.RemoveRequest\x1a\x1f.stratos.meta.v1.RemoveResponseB-Z+github.com/stratos-mesh/stratos/meta/metapbb\x06proto3"
@@ -454,36 +548,41 @@ func file_stratos_meta_v1_publisher_proto_rawDescGZIP() []byte {
 	return file_stratos_meta_v1_publisher_proto_rawDescData
 }
 
-var file_stratos_meta_v1_publisher_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_stratos_meta_v1_publisher_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_stratos_meta_v1_publisher_proto_goTypes = []any{
 	(*BeginRequest)(nil),    // 0: stratos.meta.v1.BeginRequest
 	(*BeginResponse)(nil),   // 1: stratos.meta.v1.BeginResponse
-	(*PublishRequest)(nil),  // 2: stratos.meta.v1.PublishRequest
-	(*PublishResponse)(nil), // 3: stratos.meta.v1.PublishResponse
-	(*RenameRequest)(nil),   // 4: stratos.meta.v1.RenameRequest
-	(*RenameResponse)(nil),  // 5: stratos.meta.v1.RenameResponse
-	(*RemoveRequest)(nil),   // 6: stratos.meta.v1.RemoveRequest
-	(*RemoveResponse)(nil),  // 7: stratos.meta.v1.RemoveResponse
-	(Kind)(0),               // 8: stratos.meta.v1.Kind
-	(*Record)(nil),          // 9: stratos.meta.v1.Record
+	(*GrowRequest)(nil),     // 2: stratos.meta.v1.GrowRequest
+	(*GrowResponse)(nil),    // 3: stratos.meta.v1.GrowResponse
+	(*PublishRequest)(nil),  // 4: stratos.meta.v1.PublishRequest
+	(*PublishResponse)(nil), // 5: stratos.meta.v1.PublishResponse
+	(*RenameRequest)(nil),   // 6: stratos.meta.v1.RenameRequest
+	(*RenameResponse)(nil),  // 7: stratos.meta.v1.RenameResponse
+	(*RemoveRequest)(nil),   // 8: stratos.meta.v1.RemoveRequest
+	(*RemoveResponse)(nil),  // 9: stratos.meta.v1.RemoveResponse
+	(Kind)(0),               // 10: stratos.meta.v1.Kind
+	(*Record)(nil),          // 11: stratos.meta.v1.Record
 }
 var file_stratos_meta_v1_publisher_proto_depIdxs = []int32{
-	8, // 0: stratos.meta.v1.BeginRequest.kind:type_name -> stratos.meta.v1.Kind
-	9, // 1: stratos.meta.v1.PublishResponse.record:type_name -> stratos.meta.v1.Record
-	9, // 2: stratos.meta.v1.RenameResponse.record:type_name -> stratos.meta.v1.Record
-	0, // 3: stratos.meta.v1.Publisher.Begin:input_type -> stratos.meta.v1.BeginRequest
-	2, // 4: stratos.meta.v1.Publisher.Publish:input_type -> stratos.meta.v1.PublishRequest
-	4, // 5: stratos.meta.v1.Publisher.Rename:input_type -> stratos.meta.v1.RenameRequest
-	6, // 6: stratos.meta.v1.Publisher.Remove:input_type -> stratos.meta.v1.RemoveRequest
-	1, // 7: stratos.meta.v1.Publisher.Begin:output_type -> stratos.meta.v1.BeginResponse
-	3, // 8: stratos.meta.v1.Publisher.Publish:output_type -> stratos.meta.v1.PublishResponse
-	5, // 9: stratos.meta.v1.Publisher.Rename:output_type -> stratos.meta.v1.RenameResponse
-	7, // 10: stratos.meta.v1.Publisher.Remove:output_type -> stratos.meta.v1.RemoveResponse
-	7, // [7:11] is the sub-list for method output_type
-	3, // [3:7] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	10, // 0: stratos.meta.v1.BeginRequest.kind:type_name -> stratos.meta.v1.Kind
+	11, // 1: stratos.meta.v1.GrowResponse.record:type_name -> stratos.meta.v1.Record
+	11, // 2: stratos.meta.v1.PublishResponse.record:type_name -> stratos.meta.v1.Record
+	11, // 3: stratos.meta.v1.RenameResponse.record:type_name -> stratos.meta.v1.Record
+	0,  // 4: stratos.meta.v1.Publisher.Begin:input_type -> stratos.meta.v1.BeginRequest
+	2,  // 5: stratos.meta.v1.Publisher.Grow:input_type -> stratos.meta.v1.GrowRequest
+	4,  // 6: stratos.meta.v1.Publisher.Publish:input_type -> stratos.meta.v1.PublishRequest
+	6,  // 7: stratos.meta.v1.Publisher.Rename:input_type -> stratos.meta.v1.RenameRequest
+	8,  // 8: stratos.meta.v1.Publisher.Remove:input_type -> stratos.meta.v1.RemoveRequest
+	1,  // 9: stratos.meta.v1.Publisher.Begin:output_type -> stratos.meta.v1.BeginResponse
+	3,  // 10: stratos.meta.v1.Publisher.Grow:output_type -> stratos.meta.v1.GrowResponse
+	5,  // 11: stratos.meta.v1.Publisher.Publish:output_type -> stratos.meta.v1.PublishResponse
+	7,  // 12: stratos.meta.v1.Publisher.Rename:output_type -> stratos.meta.v1.RenameResponse
+	9,  // 13: stratos.meta.v1.Publisher.Remove:output_type -> stratos.meta.v1.RemoveResponse
+	9,  // [9:14] is the sub-list for method output_type
+	4,  // [4:9] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_stratos_meta_v1_publisher_proto_init() }
@@ -498,7 +597,7 @@ func file_stratos_meta_v1_publisher_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stratos_meta_v1_publisher_proto_rawDesc), len(file_stratos_meta_v1_publisher_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -208,10 +208,12 @@ type Record struct {
 	Size     int64                  `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
 	Objects  int64                  `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
 	// In the order of shards.
-	Units         [][]byte               `protobuf:"bytes,7,rep,name=units,proto3" json:"units,omitempty"`
-	Replicas      int32                  `protobuf:"varint,8,opt,name=replicas,proto3" json:"replicas,omitempty"`
-	Height        uint64                 `protobuf:"varint,9,opt,name=height,proto3" json:"height,omitempty"`
-	Modified      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=modified,proto3" json:"modified,omitempty"`
+	Units    [][]byte               `protobuf:"bytes,7,rep,name=units,proto3" json:"units,omitempty"`
+	Replicas int32                  `protobuf:"varint,8,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	Height   uint64                 `protobuf:"varint,9,opt,name=height,proto3" json:"height,omitempty"`
+	Modified *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=modified,proto3" json:"modified,omitempty"`
+	// The sequence of a state of a growing bundle; 0 of what was published.
+	Growing       uint64 `protobuf:"varint,11,opt,name=growing,proto3" json:"growing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -314,6 +316,13 @@ func (x *Record) GetModified() *timestamppb.Timestamp {
 		return x.Modified
 	}
 	return nil
+}
+
+func (x *Record) GetGrowing() uint64 {
+	if x != nil {
+		return x.Growing
+	}
+	return 0
 }
 
 // Edge is one edge as others need to know it.
@@ -612,7 +621,7 @@ var File_stratos_meta_v1_record_proto protoreflect.FileDescriptor
 
 const file_stratos_meta_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1cstratos/meta/v1/record.proto\x12\x0fstratos.meta.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x02\n" +
+	"\x1cstratos/meta/v1/record.proto\x12\x0fstratos.meta.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x02\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x15.stratos.meta.v1.KindR\x04kind\x12\x12\n" +
@@ -624,7 +633,8 @@ const file_stratos_meta_v1_record_proto_rawDesc = "" +
 	"\breplicas\x18\b \x01(\x05R\breplicas\x12\x16\n" +
 	"\x06height\x18\t \x01(\x04R\x06height\x126\n" +
 	"\bmodified\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\bmodified\"\xce\x02\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\bmodified\x12\x18\n" +
+	"\agrowing\x18\v \x01(\x04R\agrowing\"\xce\x02\n" +
 	"\x04Edge\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x10\n" +

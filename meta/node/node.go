@@ -123,6 +123,8 @@ type Node struct {
 	// repairSoon is told that something new is kept.
 	repairSoon chan struct{}
 	names      lockedNames
+	// growing has the bundles that are still being made; it locks itself.
+	growing *growing
 	// revoking serialises revocations, whose numbers grow by one; taken after
 	// names.
 	revoking sync.Mutex
@@ -162,6 +164,7 @@ func Open(cfg Config) (*Node, error) {
 		view:    &place.View{},
 		fleet:   newFleet(cfg),
 		wanted:  newWanted(),
+		growing: newGrowing(),
 		network: newDirectory(cfg.Now()),
 		heat:    repair.NewHeat(repair.HeatConfig{Now: cfg.Now}),
 

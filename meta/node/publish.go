@@ -70,6 +70,7 @@ func (n *Node) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 	if name == nil || name.Root != p.Root {
 		return meta.Record{}, fmt.Errorf("publish %s: %w: another publication came first", p.Name, meta.ErrConflict)
 	}
+	n.growing.end(p.Name)
 	return n.record(name), nil
 }
 
@@ -111,7 +112,7 @@ func (n *Node) publish(ctx context.Context, p *meta.Publication) error {
 	if live && before.Same(p, moved.Units()) {
 		return nil
 	}
-	if err := n.checkDurable(p); err != nil {
+	if err := n.checkDurable(p.Replicas, p.Durable); err != nil {
 		return err
 	}
 	_, err = n.append(ctx, entries...)
@@ -120,16 +121,16 @@ func (n *Node) publish(ctx context.Context, p *meta.Publication) error {
 
 // checkDurable asks for every block on as many edges as are wanted and alive,
 // and on two where two are wanted.
-func (n *Node) checkDurable(p *meta.Publication) error {
-	wanted := n.replicas(p.Replicas)
+func (n *Node) checkDurable(replicas int, durable []meta.EdgeID) error {
+	wanted := n.replicas(replicas)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	// What can be written to decides how many are asked for; an edge that has it
 	// all and missed a beat meanwhile still counts.
 	live, there := n.fleet.inState(meta.Live), n.fleet.inState(meta.Live, meta.Suspect, meta.Draining)
 	have := 0
-	for i, id := range p.Durable {
-		if there[id] && !slices.Contains(p.Durable[:i], id) {
+	for i, id := range durable {
+		if there[id] && !slices.Contains(durable[:i], id) {
 			have++
 		}
 	}

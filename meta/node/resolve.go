@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,17 +18,29 @@ func (n *Node) Resolve(ctx context.Context, path string) (meta.Resolution, error
 		name, rest, err = n.index.Resolve(ctx, path)
 		return err
 	})
+	if errors.Is(err, meta.ErrNotFound) || errors.Is(err, meta.ErrDeleted) {
+		if s, rest := n.growing.above(path, n.cfg.Now()); s != nil {
+			return n.grownSoFar(s, rest), nil
+		}
+	}
 	if err != nil {
 		return meta.Resolution{}, err
 	}
 	return n.resolution(name, rest), nil
 }
 
-// Locate finds a live name by the digest of its root.
-func (n *Node) Locate(ctx context.Context, root [32]byte) (meta.Resolution, error) {
+// Locate finds a live name by the digest of its root, or a bundle by what
+// tickets bound while it grew.
+func (n *Node) Locate(ctx context.Context, bind [32]byte) (meta.Resolution, error) {
+	if s := n.growing.bound(bind, n.cfg.Now()); s != nil {
+		return n.grownSoFar(s, ""), nil
+	}
 	var name *index.Name
 	err := n.readable(ctx, func() (err error) {
-		name, err = n.index.Locate(ctx, root)
+		name, err = n.index.Locate(ctx, bind)
+		if errors.Is(err, meta.ErrNotFound) {
+			name, err = n.index.Bound(ctx, bind)
+		}
 		return err
 	})
 	if err != nil {

@@ -34,6 +34,7 @@ type Meta struct {
 	moved    func()
 	begun    []meta.Upload
 	moves    []meta.Publication
+	grown    []meta.GrowingState
 	revoked  []meta.Name
 	names    map[meta.Name]meta.Record
 	deleted  map[meta.Name]bool
@@ -133,24 +134,65 @@ func (m *Meta) Begin(_ context.Context, u meta.Upload) (meta.Grant, error) {
 	return g, nil
 }
 
-// Publish implements meta.Publisher.
-func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, error) {
-	if err := p.Verify(ChainID); err != nil {
+// Grow implements meta.Publisher.
+func (m *Meta) Grow(ctx context.Context, g meta.GrowingState) (meta.Record, error) {
+	if err := g.Verify(ChainID); err != nil {
 		return meta.Record{}, err
 	}
-	for _, e := range p.Durable {
-		for _, root := range []sds.CID{p.Root, p.Manifest} {
+	if err := m.durable(ctx, g.Durable, g.Root, g.Manifest); err != nil {
+		return meta.Record{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(m.failing, m.refusing); err != nil {
+		return meta.Record{}, err
+	}
+	if err := m.mayOwn(g.Name, g.Owner); err != nil {
+		return meta.Record{}, err
+	}
+	if _, live := m.names[g.Name]; live {
+		return meta.Record{}, fmt.Errorf("%w: %s is published", meta.ErrConflict, g.Name)
+	}
+	if n := len(m.grown); n > 0 && m.grown[n-1].Upload == g.Upload && m.grown[n-1].Sequence > g.Sequence {
+		return meta.Record{}, fmt.Errorf("%w: state %d after state %d", meta.ErrConflict, g.Sequence, m.grown[n-1].Sequence)
+	}
+	m.grown = append(m.grown, g)
+	return meta.Record{Name: g.Name, Kind: meta.Bundle, Root: g.Root, Manifest: g.Manifest, Size: g.Size, Objects: g.Objects, Growing: g.Sequence}, nil
+}
+
+// Grown lists the states that were shown, in order.
+func (m *Meta) Grown() []meta.GrowingState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.grown)
+}
+
+// durable walks what edges are said to have.
+func (m *Meta) durable(ctx context.Context, edges []meta.EdgeID, roots ...sds.CID) error {
+	for _, e := range edges {
+		for _, root := range roots {
 			err := sds.Walk(ctx, m.net.Edge(e).Store, root, func(cid sds.CID, _ int64) error {
 				_, err := m.net.Edge(e).Store.Get(ctx, cid)
 				return err
 			})
 			if err != nil {
-				return meta.Record{}, fmt.Errorf("edge %d is called durable: %w: %w", e, meta.ErrInvalid, err)
+				return fmt.Errorf("edge %d is called durable: %w: %w", e, meta.ErrInvalid, err)
 			}
 		}
 	}
-	if len(p.Durable) == 0 {
-		return meta.Record{}, fmt.Errorf("%w: durable nowhere", meta.ErrInvalid)
+	if len(edges) == 0 {
+		return fmt.Errorf("%w: durable nowhere", meta.ErrInvalid)
+	}
+	return nil
+}
+
+// Publish implements meta.Publisher.
+func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, error) {
+	if err := p.Verify(ChainID); err != nil {
+		return meta.Record{}, err
+	}
+	if err := m.durable(ctx, p.Durable, p.Root, p.Manifest); err != nil {
+		return meta.Record{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

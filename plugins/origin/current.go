@@ -38,6 +38,11 @@ func (c current) Begin(ctx context.Context, u meta.Upload) (meta.Grant, error) {
 	return c.meta().Begin(ctx, u)
 }
 
+// Grow implements meta.Publisher.
+func (c current) Grow(ctx context.Context, g meta.GrowingState) (meta.Record, error) {
+	return c.meta().Grow(ctx, g)
+}
+
 // Publish implements meta.Publisher.
 func (c current) Publish(ctx context.Context, p meta.Publication) (meta.Record, error) {
 	return c.meta().Publish(ctx, p)

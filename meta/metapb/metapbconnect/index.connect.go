@@ -45,7 +45,8 @@ const (
 type IndexClient interface {
 	// Resolve finds the one name that is the path or a prefix of it at a slash.
 	Resolve(context.Context, *metapb.ResolveRequest) (*metapb.Resolution, error)
-	// Locate finds a live record by the digest of its root.
+	// Locate finds a live record by what a ticket binds: the digest of its root,
+	// or what stands for a bundle that is still growing.
 	Locate(context.Context, *metapb.LocateRequest) (*metapb.Resolution, error)
 	// List names below a prefix in byte order.
 	List(context.Context, *metapb.ListRequest) (*metapb.ListResponse, error)
@@ -124,7 +125,8 @@ func (c *indexClient) List(ctx context.Context, req *metapb.ListRequest) (*metap
 type IndexHandler interface {
 	// Resolve finds the one name that is the path or a prefix of it at a slash.
 	Resolve(context.Context, *metapb.ResolveRequest) (*metapb.Resolution, error)
-	// Locate finds a live record by the digest of its root.
+	// Locate finds a live record by what a ticket binds: the digest of its root,
+	// or what stands for a bundle that is still growing.
 	Locate(context.Context, *metapb.LocateRequest) (*metapb.Resolution, error)
 	// List names below a prefix in byte order.
 	List(context.Context, *metapb.ListRequest) (*metapb.ListResponse, error)

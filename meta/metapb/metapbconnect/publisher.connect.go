@@ -35,6 +35,8 @@ const (
 const (
 	// PublisherBeginProcedure is the fully-qualified name of the Publisher's Begin RPC.
 	PublisherBeginProcedure = "/stratos.meta.v1.Publisher/Begin"
+	// PublisherGrowProcedure is the fully-qualified name of the Publisher's Grow RPC.
+	PublisherGrowProcedure = "/stratos.meta.v1.Publisher/Grow"
 	// PublisherPublishProcedure is the fully-qualified name of the Publisher's Publish RPC.
 	PublisherPublishProcedure = "/stratos.meta.v1.Publisher/Publish"
 	// PublisherRenameProcedure is the fully-qualified name of the Publisher's Rename RPC.
@@ -46,6 +48,7 @@ const (
 // PublisherClient is a client for the stratos.meta.v1.Publisher service.
 type PublisherClient interface {
 	Begin(context.Context, *metapb.BeginRequest) (*metapb.BeginResponse, error)
+	Grow(context.Context, *metapb.GrowRequest) (*metapb.GrowResponse, error)
 	Publish(context.Context, *metapb.PublishRequest) (*metapb.PublishResponse, error)
 	Rename(context.Context, *metapb.RenameRequest) (*metapb.RenameResponse, error)
 	Remove(context.Context, *metapb.RemoveRequest) (*metapb.RemoveResponse, error)
@@ -66,6 +69,12 @@ func NewPublisherClient(httpClient connect.HTTPClient, baseURL string, opts ...c
 			httpClient,
 			baseURL+PublisherBeginProcedure,
 			connect.WithSchema(publisherMethods.ByName("Begin")),
+			connect.WithClientOptions(opts...),
+		),
+		grow: connect.NewClient[metapb.GrowRequest, metapb.GrowResponse](
+			httpClient,
+			baseURL+PublisherGrowProcedure,
+			connect.WithSchema(publisherMethods.ByName("Grow")),
 			connect.WithClientOptions(opts...),
 		),
 		publish: connect.NewClient[metapb.PublishRequest, metapb.PublishResponse](
@@ -92,6 +101,7 @@ func NewPublisherClient(httpClient connect.HTTPClient, baseURL string, opts ...c
 // publisherClient implements PublisherClient.
 type publisherClient struct {
 	begin   *connect.Client[metapb.BeginRequest, metapb.BeginResponse]
+	grow    *connect.Client[metapb.GrowRequest, metapb.GrowResponse]
 	publish *connect.Client[metapb.PublishRequest, metapb.PublishResponse]
 	rename  *connect.Client[metapb.RenameRequest, metapb.RenameResponse]
 	remove  *connect.Client[metapb.RemoveRequest, metapb.RemoveResponse]
@@ -100,6 +110,15 @@ type publisherClient struct {
 // Begin calls stratos.meta.v1.Publisher.Begin.
 func (c *publisherClient) Begin(ctx context.Context, req *metapb.BeginRequest) (*metapb.BeginResponse, error) {
 	response, err := c.begin.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Grow calls stratos.meta.v1.Publisher.Grow.
+func (c *publisherClient) Grow(ctx context.Context, req *metapb.GrowRequest) (*metapb.GrowResponse, error) {
+	response, err := c.grow.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -136,6 +155,7 @@ func (c *publisherClient) Remove(ctx context.Context, req *metapb.RemoveRequest)
 // PublisherHandler is an implementation of the stratos.meta.v1.Publisher service.
 type PublisherHandler interface {
 	Begin(context.Context, *metapb.BeginRequest) (*metapb.BeginResponse, error)
+	Grow(context.Context, *metapb.GrowRequest) (*metapb.GrowResponse, error)
 	Publish(context.Context, *metapb.PublishRequest) (*metapb.PublishResponse, error)
 	Rename(context.Context, *metapb.RenameRequest) (*metapb.RenameResponse, error)
 	Remove(context.Context, *metapb.RemoveRequest) (*metapb.RemoveResponse, error)
@@ -152,6 +172,12 @@ func NewPublisherHandler(svc PublisherHandler, opts ...connect.HandlerOption) (s
 		PublisherBeginProcedure,
 		svc.Begin,
 		connect.WithSchema(publisherMethods.ByName("Begin")),
+		connect.WithHandlerOptions(opts...),
+	)
+	publisherGrowHandler := connect.NewUnaryHandlerSimple(
+		PublisherGrowProcedure,
+		svc.Grow,
+		connect.WithSchema(publisherMethods.ByName("Grow")),
 		connect.WithHandlerOptions(opts...),
 	)
 	publisherPublishHandler := connect.NewUnaryHandlerSimple(
@@ -176,6 +202,8 @@ func NewPublisherHandler(svc PublisherHandler, opts ...connect.HandlerOption) (s
 		switch r.URL.Path {
 		case PublisherBeginProcedure:
 			publisherBeginHandler.ServeHTTP(w, r)
+		case PublisherGrowProcedure:
+			publisherGrowHandler.ServeHTTP(w, r)
 		case PublisherPublishProcedure:
 			publisherPublishHandler.ServeHTTP(w, r)
 		case PublisherRenameProcedure:
@@ -193,6 +221,10 @@ type UnimplementedPublisherHandler struct{}
 
 func (UnimplementedPublisherHandler) Begin(context.Context, *metapb.BeginRequest) (*metapb.BeginResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("stratos.meta.v1.Publisher.Begin is not implemented"))
+}
+
+func (UnimplementedPublisherHandler) Grow(context.Context, *metapb.GrowRequest) (*metapb.GrowResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("stratos.meta.v1.Publisher.Grow is not implemented"))
 }
 
 func (UnimplementedPublisherHandler) Publish(context.Context, *metapb.PublishRequest) (*metapb.PublishResponse, error) {
