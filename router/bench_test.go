@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -261,6 +262,29 @@ func BenchmarkRedirect(b *testing.B) {
 			r.report(b, took)
 		})
 	}
+}
+
+// BenchmarkRedirectAlone sends one request after the other on one processor,
+// each with a ticket of its own, and tells how long each takes: on the wall, and
+// in time of the processor. The latter is all that this process did between the
+// request and its answer, garbage collection included, and nothing that other
+// programs of a shared machine did meanwhile.
+func BenchmarkRedirectAlone(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	r := newRedirects(b, 1<<24)
+	took, used := make([]time.Duration, b.N), make([]float64, b.N)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := range b.N {
+		before := cpuSeconds()
+		took[n] = r.ask(b, 0, uint32(n))
+		used[n] = cpuSeconds() - before
+	}
+	r.report(b, took)
+	slices.Sort(used)
+	b.ReportMetric(used[len(used)/2]*1e6, "p50-cpu-µs")
+	b.ReportMetric(used[len(used)*99/100]*1e6, "p99-cpu-µs")
+	b.ReportMetric(used[len(used)*999/1000]*1e6, "p99.9-cpu-µs")
 }
 
 // BenchmarkRedirectPaced sends 15,000 requests a second, each with a ticket of

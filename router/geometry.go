@@ -6,19 +6,25 @@ import (
 	"sync/atomic"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/place"
 )
 
 // geometry is where the edges are, and the order in which they lie around
 // clients. It stays as it is while loads and states change, so what it has
 // worked out outlives most versions of the network.
 type geometry struct {
-	ids     []meta.EdgeID
+	ids []meta.EdgeID
+	// hashes are those of the ids, for rendezvous.
+	hashes  []uint64
 	vectors []vector
 	arcs    *arcs
 	// cells remembers orders, one slot for all cells of the globe that hash to
 	// it. Built again a cell costs about what ranking itself does, so a
 	// collision is no harm and nothing needs to be evicted.
 	cells []atomic.Pointer[cell]
+	// rows remembers the round trips from an edge to all others, for those that
+	// were holders; nil where they would take too much memory.
+	rows []atomic.Pointer[[]uint16]
 }
 
 // A cell is half a degree square of the globe, finer than GeoIP databases know:
@@ -46,15 +52,20 @@ const perMs = 64
 const maxRanked = 1 << 16
 
 func newGeometry(edges []meta.Edge) *geometry {
-	g := &geometry{ids: make([]meta.EdgeID, len(edges)), vectors: make([]vector, len(edges)), arcs: newArcs()}
+	g := &geometry{
+		ids: make([]meta.EdgeID, len(edges)), hashes: make([]uint64, len(edges)), vectors: make([]vector, len(edges)), arcs: newArcs(),
+	}
 	for i, e := range edges {
-		g.ids[i], g.vectors[i] = e.ID, vectorOf(e.Lat, e.Lon)
+		g.ids[i], g.hashes[i], g.vectors[i] = e.ID, place.Hash(e.ID), vectorOf(e.Lat, e.Lon)
 	}
 	slots := cellSlots
 	for slots > 16 && slots*len(edges) > cellMemory {
 		slots /= 2
 	}
 	g.cells = make([]atomic.Pointer[cell], slots)
+	if len(edges) <= mostRows {
+		g.rows = make([]atomic.Pointer[[]uint16], len(edges))
+	}
 	return g
 }
 

@@ -72,13 +72,13 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	out <- prometheus.MustNewConstMetric(m.age, prometheus.GaugeValue, m.memory.now().Sub(s.seen).Seconds())
 	routable := 0
-	for i := range s.table.terms {
-		if s.table.terms[i].fixed < infinite {
+	for i := range s.table.fixed {
+		if s.table.fixed[i] < infinite {
 			routable++
 		}
 	}
 	out <- prometheus.MustNewConstMetric(m.edges, prometheus.GaugeValue, float64(routable), "true")
-	out <- prometheus.MustNewConstMetric(m.edges, prometheus.GaugeValue, float64(len(s.table.terms)-routable), "false")
+	out <- prometheus.MustNewConstMetric(m.edges, prometheus.GaugeValue, float64(len(s.table.fixed)-routable), "false")
 }
 
 func (m *metrics) ranked(source geo.Source, took time.Duration) {

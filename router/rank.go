@@ -23,6 +23,8 @@ const (
 	TicketSources = 3
 	// mostHolders that a ranking looks at: replicas are few.
 	mostHolders = 16
+	// usualHolders are compared without a loop; fewer are repeated.
+	usualHolders = 3
 )
 
 // Query is one request as ranking sees it.
@@ -71,7 +73,8 @@ type Choice struct {
 	weighed []weight
 	flags   []uint8
 	holders []int32
-	places  [mostHolders]vector
+	// rows are those of the holders.
+	rows [mostHolders][]uint16
 	// chosen are Working and Rest as indices, working of them first.
 	chosen  []int32
 	working int
@@ -102,8 +105,7 @@ func Rank(t *Table, q *Query, c *Choice) {
 	if len(c.weighed) == 0 {
 		return
 	}
-	c.group()
-	c.work(t, q)
+	c.work(t, q, c.group(t))
 	c.rest(t)
 	c.source(t)
 }
@@ -121,9 +123,12 @@ func (c *Choice) reset(t *Table, q *Query) {
 	for _, id := range q.Holders {
 		if i, ok := t.index[id]; ok && len(c.holders) < mostHolders && serves(&t.Edges[i]) {
 			c.flags[i] |= isHolder
-			c.places[len(c.holders)] = t.geometry.vectors[i]
+			c.rows[len(c.holders)] = t.geometry.row(i)
 			c.holders = append(c.holders, i)
 		}
+	}
+	for n := len(c.holders); n > 0 && n < usualHolders; n++ {
+		c.rows[n] = c.rows[0]
 	}
 	for _, id := range q.Maybe {
 		if i, ok := t.index[id]; ok {
@@ -155,28 +160,38 @@ func (c *Choice) weigh(t *Table, q *Query) {
 	// Locals: the compiler keeps them in registers, fields it would not.
 	best, last := infinite, infinite
 	miss := [2]float32{missOf(false, q.Requests), missOf(true, q.Requests)}
-	terms, flags, weighed := t.terms, c.flags[:len(t.terms)], c.weighed
+	fixed, flags := t.fixed, c.flags[:len(t.fixed)]
+	weighed, n := slices.Grow(c.weighed, len(fixed))[:len(fixed)], 0
+	fills := len(c.holders) > 0
+	// The usual number of holders without a call and a loop: half of all time.
+	first, second, third := c.rows[0], c.rows[1], c.rows[2]
+	usual := t.geometry.rows != nil && len(c.holders) <= usualHolders
 	for _, entry := range t.geometry.around(q.Lat, q.Lon).order {
 		roundTrip := float32(entry>>16) * (1.0 / perMs)
 		if roundTrip > best+GroupMs && roundTrip > last {
 			break
 		}
 		i := entry & 0xffff
-		expected := roundTrip + terms[i].fixed
+		expected := roundTrip + fixed[i]
 		flag := flags[i]
 		if expected >= infinite || flag&isAvoided != 0 {
 			continue
 		}
-		if flag&isHolder == 0 && len(c.holders) > 0 {
-			expected += miss[flag>>1&1] * c.fill(t, int32(i))
+		if fills && flag&isHolder == 0 {
+			if usual {
+				expected += miss[flag>>1&1] * (1.0 / perMs) * float32(min(first[i], second[i], third[i]))
+			} else {
+				expected += miss[flag>>1&1] * c.fill(t, i)
+			}
 		}
-		weighed = append(weighed, weight{int32(i), expected})
+		weighed[n] = weight{int32(i), expected}
+		n++
 		best = min(best, expected)
 		if expected < last {
 			last = c.lower(weight{int32(i), expected})
 		}
 	}
-	c.Best, c.weighed = best, weighed
+	c.Best, c.weighed = best, weighed[:n]
 }
 
 // lower puts an edge among the four of the least expected time and returns the
@@ -191,42 +206,46 @@ func (c *Choice) lower(w weight) float32 {
 }
 
 // fill is the round trip from an edge to the holder nearest to it.
-func (c *Choice) fill(t *Table, i int32) float32 {
-	at := &t.geometry.vectors[i]
-	nearest := 4.0
-	for n := range c.holders {
-		nearest = min(nearest, at.chord2(c.places[n]))
+func (c *Choice) fill(t *Table, i uint32) float32 {
+	if t.geometry.rows == nil {
+		return t.geometry.nearest(i, c.holders)
 	}
-	return t.geometry.arcs.ms(nearest)
+	near := c.rows[0][i]
+	for _, row := range c.rows[1:len(c.holders)] {
+		near = min(near, row[i])
+	}
+	return float32(near) * (1.0 / perMs)
 }
 
-// group brings the edges of the group to the front.
-func (c *Choice) group() {
-	limit := c.Best + GroupMs
+// group brings the edges of the group to the front and returns the mean of
+// their spare capacity.
+func (c *Choice) group(t *Table) float64 {
+	limit, n := c.Best+GroupMs, 0
+	var spare float64
 	for i, w := range c.weighed {
 		if w.expected <= limit {
-			c.weighed[i], c.weighed[c.Group] = c.weighed[c.Group], w
-			c.Group++
+			c.weighed[i], c.weighed[n] = c.weighed[n], w
+			n++
+			spare += float64(t.spare[w.index])
 		}
 	}
+	c.Group = n
+	return spare / float64(n)
 }
 
 // work takes the working set out of the group: the k edges that rendezvous
 // hashing puts first. It is the order by which units are placed, so holders in
 // the group tend to be among them.
-func (c *Choice) work(t *Table, q *Query) {
-	var spare float64
-	for _, w := range c.weighed[:c.Group] {
-		spare += float64(t.terms[w.index].spare)
-	}
-	k := min(workingSize(q.Bits, spare/float64(c.Group)), c.Group)
+func (c *Choice) work(t *Table, q *Query, spare float64) {
+	k := min(workingSize(q.Bits, spare), c.Group)
 	scorer := place.NewScorer(q.Unit)
 	var scores [MostWorking]uint64
 	var firsts [MostWorking]int32
-	filled := 0
+	filled, least := 0, uint64(0)
+	hashes := t.geometry.hashes
 	for _, w := range c.weighed[:c.Group] {
-		s := scorer.Score(t.geometry.ids[w.index])
-		if filled == k && s <= scores[k-1] {
+		s := scorer.Hashed(hashes[w.index])
+		if s <= least && filled == k {
 			continue
 		}
 		filled = min(filled+1, k)
@@ -235,6 +254,7 @@ func (c *Choice) work(t *Table, q *Query) {
 			scores[n], firsts[n] = scores[n-1], firsts[n-1]
 		}
 		scores[n], firsts[n] = s, w.index
+		least = scores[k-1]
 	}
 	c.chosen = append(c.chosen, firsts[:filled]...)
 	for _, i := range c.chosen {
@@ -277,7 +297,7 @@ func (c *Choice) candidates(t *Table, q *Query) []Candidate {
 	var out []Candidate
 	order := t.geometry.around(q.Lat, q.Lon).order
 	for _, i := range c.chosen {
-		id, terms := t.geometry.ids[i], &t.terms[i]
+		id, terms := t.geometry.ids[i], termsOf(&t.Edges[i], t.development)
 		candidate := Candidate{
 			Edge: id, Holder: slices.Contains(q.Holders, id), Maybe: slices.Contains(q.Maybe, id),
 			Queueing: terms.queueing, Penalty: terms.penalty,
@@ -285,7 +305,7 @@ func (c *Choice) candidates(t *Table, q *Query) []Candidate {
 		at := slices.IndexFunc(order, func(entry uint32) bool { return int32(entry&0xffff) == i })
 		candidate.RoundTrip = float32(order[at]>>16) / perMs
 		if !candidate.Holder && len(c.holders) > 0 {
-			candidate.Miss, candidate.Fill = missOf(candidate.Maybe, q.Requests), c.fill(t, i)
+			candidate.Miss, candidate.Fill = missOf(candidate.Maybe, q.Requests), c.fill(t, uint32(i))
 		}
 		candidate.Expected = candidate.RoundTrip + terms.fixed + candidate.Miss*candidate.Fill
 		out = append(out, candidate)

@@ -29,7 +29,7 @@ func byHand(t *Table, q *Query) (working, rest []meta.EdgeID) {
 		if reasonAgainst(e, t.development) != "" || e.ID == q.Avoid {
 			continue
 		}
-		expected := float32(entry>>16)/perMs + t.terms[i].fixed
+		expected := float32(entry>>16)/perMs + t.fixed[i]
 		if !slices.Contains(q.Holders, e.ID) {
 			nearest := math.Inf(1)
 			for _, h := range q.Holders {
@@ -38,10 +38,11 @@ func byHand(t *Table, q *Query) (working, rest []meta.EdgeID) {
 				}
 			}
 			if !math.IsInf(nearest, 1) {
-				expected += missOf(slices.Contains(q.Maybe, e.ID), q.Requests) * t.geometry.arcs.ms(nearest)
+				fill := float32(math.Floor(float64(t.geometry.arcs.ms(nearest))*perMs)) / perMs
+				expected += missOf(slices.Contains(q.Maybe, e.ID), q.Requests) * fill
 			}
 		}
-		all = append(all, edge{e.ID, expected, float64(t.terms[i].spare)})
+		all = append(all, edge{e.ID, expected, float64(t.spare[i])})
 	}
 	slices.SortStableFunc(all, func(a, b edge) int { return cmp.Compare(a.expected, b.expected) })
 	var group []meta.EdgeID
@@ -91,6 +92,10 @@ func TestRankingChoosesWhatWeighingEveryEdgeChooses(t *testing.T) {
 			if rapid.Bool().Draw(t, "avoid") {
 				q.Avoid = edges[random.IntN(len(edges))].ID
 			}
+			for range rapid.IntRange(0, 4).Draw(t, "more holders") {
+				q.Holders = append(q.Holders, edges[random.IntN(len(edges))].ID)
+			}
+			q.Holders = q.Holders[rapid.IntRange(0, 3).Draw(t, "fewer holders"):]
 			q.Bits *= rapid.Float64Range(0, 100).Draw(t, "heat")
 			Rank(table, &q, choice)
 			working, rest := byHand(table, &q)
@@ -105,6 +110,23 @@ func TestRankingChoosesWhatWeighingEveryEdgeChooses(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestALargeNetworkIsRankedAsASmallOneIs(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	edges := fleet(mostRows+1, random)
+	table, choice := NewTable(edges, true, nil), new(Choice)
+	if table.geometry.rows != nil {
+		t.Fatal("rows are remembered for more edges than they have room for")
+	}
+	for _, q := range queries(20, edges, random, true) {
+		Rank(table, &q, choice)
+		working, rest := byHand(table, &q)
+		if !slices.Equal(choice.Working, working) || len(choice.Rest) != len(rest) {
+			t.Errorf("got %v and %v, want %v and %v", choice.Working, choice.Rest, working, rest)
+		}
+	}
 }
 
 func TestWhatMovesARanking(t *testing.T) {

@@ -15,7 +15,9 @@ type Table struct {
 	// index of an edge in Edges.
 	index    map[meta.EdgeID]int32
 	geometry *geometry
-	terms    []terms
+	// fixed and spare are those of the edges' terms, by themselves: ranking
+	// reads all of them.
+	fixed, spare []float32
 	// regions of the edges in byte order.
 	regions     []string
 	development bool
@@ -39,10 +41,11 @@ func NewTable(edges []meta.Edge, development bool, before *Table) *Table {
 	slices.SortFunc(t.Edges, func(a, b meta.Edge) int { return cmp.Compare(a.ID, b.ID) })
 	t.Edges = slices.CompactFunc(t.Edges, func(a, b meta.Edge) bool { return a.ID == b.ID })
 	t.Edges = t.Edges[:min(len(t.Edges), maxRanked)]
-	t.terms = make([]terms, len(t.Edges))
+	t.fixed, t.spare = make([]float32, len(t.Edges)), make([]float32, len(t.Edges))
 	for i := range t.Edges {
 		t.index[t.Edges[i].ID] = int32(i)
-		t.terms[i] = termsOf(&t.Edges[i], development)
+		terms := termsOf(&t.Edges[i], development)
+		t.fixed[i], t.spare[i] = terms.fixed, terms.spare
 	}
 	for i := range t.Edges {
 		if region := t.Edges[i].Region; region != "" {
@@ -71,7 +74,7 @@ func (t *Table) Edge(id meta.EdgeID) (*meta.Edge, bool) {
 // Routable tells whether viewers may be sent to an edge now.
 func (t *Table) Routable(id meta.EdgeID) bool {
 	i, ok := t.index[id]
-	return ok && t.terms[i].fixed < infinite
+	return ok && t.fixed[i] < infinite
 }
 
 // region is a region's number in tickets: its place among those of the edges,

@@ -22,11 +22,18 @@ func NewScorer(key meta.UnitKey) Scorer {
 }
 
 // Score is an edge's number at weight 1.
-func (s Scorer) Score(edge meta.EdgeID) uint64 { return s.Weighted(edge, 1) }
+func (s Scorer) Score(edge meta.EdgeID) uint64 { return s.Hashed(Hash(edge)) }
+
+// Hash is what Hashed wants of an edge, for who scores the same edges for many
+// units.
+func Hash(edge meta.EdgeID) uint64 { return mix(uint64(edge) + gamma) }
+
+// Hashed is the Score of the edge with a Hash.
+func (s Scorer) Hashed(hash uint64) uint64 { return mix(mix(s.seed^hash) + gamma) }
 
 // Weighted is an edge's number at a weight, the highest of that many throws.
 func (s Scorer) Weighted(edge meta.EdgeID, weight uint8) uint64 {
-	state := mix(s.seed ^ mix(uint64(edge)+gamma))
+	state := mix(s.seed ^ Hash(edge))
 	var best uint64
 	for range weight {
 		state += gamma
