@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/sds"
 )
 
@@ -116,28 +115,6 @@ func TestTheFirstSliceLeavesBeforeTheSecondIsHere(t *testing.T) {
 		t.Error("other bytes")
 	}
 	close(gate)
-}
-
-func TestTheParentOfARegionCollapsesItsMisses(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 5)
-	w.meta.change(func(n *meta.Network) {
-		for i := range n.Edges[1:] {
-			n.Edges[i+1].Region = "same"
-		}
-	})
-	w.settle()
-	p := w.publish("acme/film", map[string][]byte{"0.mp4": content(1, 1<<20)}, w.edges[0])
-	for _, e := range w.edges[1:] {
-		r, body := e.get(t, "/t/"+w.ticket(p, nil, e)+"/acme/film/0.mp4")
-		if r.StatusCode != 200 || !bytes.Equal(body, p.files["0.mp4"]) {
-			t.Errorf("edge %d: status %d, %d bytes", e.id, r.StatusCode, len(body))
-		}
-	}
-	// Manifest and slice, by the parent alone.
-	if n := w.edges[0].reads.Load(); n > int64(len(p.blocks)) {
-		t.Errorf("%d reads from the holder for %d blocks and four edges", n, len(p.blocks))
-	}
 }
 
 func TestWhenNoSourceAnswersAViewerIsToldToComeBack(t *testing.T) {

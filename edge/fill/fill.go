@@ -61,6 +61,7 @@ type Filler struct {
 	cache  *cached.Store
 	room   chan struct{}
 	scores scores
+	races  races
 	behind *behind
 
 	ctx    context.Context
@@ -101,6 +102,7 @@ func New(config Config) (*Filler, error) {
 	f := &Filler{
 		config: config, room: make(chan struct{}, config.Flights),
 		ctx: ctx, cancel: cancel, flights: make(map[sds.CID]int),
+		races: races{left: maxRaces},
 	}
 	var err error
 	f.cache, err = cached.New(cached.Config{Store: config.Store, Bytes: config.Memory, Fetch: f.fly})

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stratos-mesh/stratos/edge/peers"
 	"github.com/stratos-mesh/stratos/meta"
 )
 
@@ -17,8 +18,10 @@ type scores struct {
 type score struct {
 	// latency is the moving mean of good answers.
 	latency time.Duration
-	// failures in a row; until is when the edge is asked in its turn again.
+	// failures in a row, outruns too; until is when the edge is asked in its turn
+	// again.
 	failures int
+	outrun   int
 	until    time.Time
 }
 
@@ -48,7 +51,7 @@ func (s *scores) good(id meta.EdgeID, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.of(id)
-	e.failures = 0
+	e.failures, e.outrun = 0, 0
 	if e.latency == 0 {
 		e.latency = took
 		return
@@ -71,22 +74,39 @@ func (s *scores) bad(id meta.EdgeID) {
 	e.until = time.Now().Add(min(longestPenalty, time.Second<<min(e.failures, 5)))
 }
 
-func (s *scores) patience(id meta.EdgeID) time.Duration {
+// maxOutrun is how often in a row another source may be faster, before an edge
+// is taken for one that fails.
+const maxOutrun = 2
+
+// outrun: a source that was asked later was faster.
+func (s *scores) outrun(id meta.EdgeID) {
+	s.mu.Lock()
+	e := s.of(id)
+	e.outrun++
+	tooOften := e.outrun >= maxOutrun
+	s.mu.Unlock()
+	if tooOften {
+		s.bad(id)
+	}
+}
+
+// patience with a source. One that has to ask others itself takes twice as long.
+func (s *scores) patience(e peers.Source) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	latency := s.of(id).latency
+	latency := s.of(e.ID).latency
 	if latency == 0 {
-		return firstPatience
+		return firstPatience << e.Step
 	}
-	return min(longestPatience, max(shortestPatience, 3*latency))
+	return min(longestPatience, max(shortestPatience<<e.Step, 3*latency))
 }
 
 // order moves edges that failed just now to the end.
-func (s *scores) order(sources []*meta.Edge) []*meta.Edge {
+func (s *scores) order(sources []peers.Source) []peers.Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	slices.SortStableFunc(sources, func(a, b *meta.Edge) int {
+	slices.SortStableFunc(sources, func(a, b peers.Source) int {
 		return s.penalty(a.ID, now) - s.penalty(b.ID, now)
 	})
 	return sources

@@ -15,15 +15,16 @@ import (
 const (
 	unitField    = "Stratos-Unit"
 	holdersField = "Stratos-Holders"
+	stepField    = "Stratos-Step"
 )
 
 // maxHolders that one edge tells another.
 const maxHolders = 16
 
-// WriteWant adds a want to a request for a slice. An edge that asks as a parent
-// adds nothing: who is asked then has the block or has not.
-func WriteWant(header http.Header, w peers.Want) {
-	if w.Asked || w.Unit == (meta.UnitKey{}) || len(w.Holders) == 0 {
+// WriteWant adds a want to a request for a slice, at the step at which it is
+// asked. Step 0 adds nothing: who is asked then has the block or has not.
+func WriteWant(header http.Header, w peers.Want, step uint8) {
+	if step == 0 || w.Unit == (meta.UnitKey{}) || len(w.Holders) == 0 {
 		return
 	}
 	holders := make([]string, 0, maxHolders)
@@ -32,6 +33,7 @@ func WriteWant(header http.Header, w peers.Want) {
 	}
 	header.Set(unitField, base64.RawURLEncoding.EncodeToString(w.Unit[:]))
 	header.Set(holdersField, strings.Join(holders, ","))
+	header.Set(stepField, strconv.Itoa(int(step)))
 }
 
 // ReadWant reads what WriteWant added; false when there is nothing to fill from.
@@ -40,7 +42,11 @@ func ReadWant(header http.Header) (peers.Want, bool) {
 	if err != nil || len(unit) != len(meta.UnitKey{}) {
 		return peers.Want{}, false
 	}
-	w := peers.Want{Unit: meta.UnitKey(unit), Asked: true}
+	// Without a step, or with one that is not ours, nobody further is asked.
+	w := peers.Want{Unit: meta.UnitKey(unit), Step: peers.LastStep}
+	if header.Get(stepField) == "1" {
+		w.Step = 1
+	}
 	text := header.Get(holdersField)
 	for text != "" && len(w.Holders) < maxHolders {
 		var one string

@@ -15,26 +15,42 @@ type Want struct {
 	Unit meta.UnitKey
 	// Holders should have it, from a ticket or from the meta node.
 	Holders []meta.EdgeID
-	// Asked tells that another edge asks, as its parent: then only holders are
-	// asked in turn, so that a miss takes two steps at most and never a circle.
-	Asked bool
+	// Step is how many edges have passed the question on already: 0 for this
+	// edge's own viewers, 1 for its neighbours, whose parent it is, LastStep for
+	// other regions. It only grows, so a question never goes in a circle.
+	Step uint8
 	// Class in which what is found is kept here: pinned for units that this
 	// edge holds, so that a lost block is replaced as what it was.
 	Class sds.Class
 }
 
+// LastStep is the one at which only holders are asked.
+const LastStep = 2
+
+// Source is an edge to ask.
+type Source struct {
+	*meta.Edge
+	// Step at which it is asked to fetch what it lacks; 0 when it is not.
+	Step uint8
+}
+
+// maxGates is how many edges that are no holders read from holders: a cold
+// object that is asked for everywhere at once leaves its holders twice.
+const maxGates = 2
+
 // Sources orders whom to ask for a block: the unit's parent in this region,
-// which so collapses the region's misses, then the holders by distance, then
-// every other live edge in the unit's own order.
-func (s *Snapshot) Sources(w Want) []*meta.Edge {
-	out := make([]*meta.Edge, 0, 8)
+// which so collapses the region's misses, then its gate, which collapses those
+// of several regions, then the holders by distance, then every other live edge
+// in the unit's own order. What this edge is given to hold, it asks of holders.
+func (s *Snapshot) Sources(w Want) []Source {
+	out := make([]Source, 0, 8)
 	taken := map[meta.EdgeID]bool{s.ID(): true}
-	add := func(e *meta.Edge) {
+	add := func(e *meta.Edge, step uint8) {
 		if e == nil || taken[e.ID] || !usable(e) || s.Base(e) == "" {
 			return
 		}
 		taken[e.ID] = true
-		out = append(out, e)
+		out = append(out, Source{e, step})
 	}
 	holders := make([]*meta.Edge, 0, len(w.Holders))
 	for _, id := range w.Holders {
@@ -42,39 +58,78 @@ func (s *Snapshot) Sources(w Want) []*meta.Edge {
 			holders = append(holders, e)
 		}
 	}
-	if !w.Asked && !s.holds(w) {
-		add(s.parent(w.Unit))
+	if s.Self != nil && w.Class != sds.Pinned && w.Step < LastStep && !slices.Contains(w.Holders, s.ID()) {
+		parent := s.parent(w, s.Self.Region)
+		if w.Step == 0 {
+			add(parent, 1)
+		}
+		if len(holders) > 0 {
+			add(s.gate(w, holders), LastStep)
+		}
 	}
 	slices.SortStableFunc(holders, func(a, b *meta.Edge) int {
 		return cmp.Compare(s.distance(a), s.distance(b))
 	})
-	for _, e := range holders {
-		add(e)
+	last := uint8(0)
+	if w.Step == 0 {
+		last = LastStep // a holder that has lost it asks the others
 	}
-	if w.Asked {
+	for _, e := range holders {
+		add(e, last)
+	}
+	if w.Step > 0 {
 		return out
 	}
 	for _, e := range s.ranked(w.Unit, "") {
-		add(e)
+		add(e, 0)
 	}
 	return out
 }
 
-// holds tells whether this edge is itself among the holders: it has lost a
-// block then, and its neighbours know no better than the other holders.
-func (s *Snapshot) holds(w Want) bool { return slices.Contains(w.Holders, s.ID()) }
+// parent is the edge of a region that rendezvous hashing puts first for the
+// unit; nil when there is none. A holder is none: all of its region would read
+// from it.
+func (s *Snapshot) parent(w Want, region string) *meta.Edge {
+	for _, e := range s.ranked(w.Unit, region) {
+		if !slices.Contains(w.Holders, e.ID) {
+			return e
+		}
+	}
+	return nil
+}
 
-// parent is the edge of this region that rendezvous hashing puts first for the
-// unit; nil when that is this edge itself.
-func (s *Snapshot) parent(unit meta.UnitKey) *meta.Edge {
-	if s.Self == nil {
-		return nil
+// gate is the nearest of the parents of the first two holders' regions, as they
+// are a short step from a holder. Where holders have no neighbours, it is the
+// unit's first edge anywhere. It is nil when this edge is one itself.
+func (s *Snapshot) gate(w Want, holders []*meta.Edge) *meta.Edge {
+	ids := make([]meta.EdgeID, 0, len(holders))
+	for _, e := range holders {
+		if usable(e) {
+			ids = append(ids, e.ID)
+		}
 	}
-	ranked := s.ranked(unit, s.Self.Region)
-	if len(ranked) == 0 || ranked[0].ID == s.ID() {
-		return nil
+	var gates []*meta.Edge
+	for _, id := range place.Rank(w.Unit, ids...) {
+		e := s.parent(w, s.byID[id].Region)
+		if e != nil && !slices.Contains(gates, e) && len(gates) < maxGates {
+			gates = append(gates, e)
+		}
 	}
-	return ranked[0]
+	if len(gates) == 0 {
+		if e := s.parent(w, ""); e != nil {
+			gates = append(gates, e)
+		}
+	}
+	var nearest *meta.Edge
+	for _, e := range gates {
+		if e.ID == s.ID() {
+			return nil
+		}
+		if nearest == nil || s.distance(e) < s.distance(nearest) {
+			nearest = e
+		}
+	}
+	return nearest
 }
 
 func usable(e *meta.Edge) bool { return e.State == meta.Live || e.State == meta.Draining }
