@@ -44,8 +44,15 @@ type Config struct {
 	Budget int64
 }
 
-// loadTimeout bounds finding a root and reading its manifest.
-const loadTimeout = 20 * time.Second
+const (
+	// loadTimeout bounds finding a root and reading its manifest.
+	loadTimeout = 20 * time.Second
+	// manifestTimeout is the part of it after which the tree is read instead.
+	manifestTimeout = 5 * time.Second
+	// outlineTime is how long a root is served without its manifest, before that
+	// is looked for again.
+	outlineTime = time.Minute
+)
 
 // Catalog finds roots by the digest that tickets bind.
 type Catalog struct {
@@ -156,19 +163,21 @@ func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.Edge
 	return root, nil
 }
 
+// manifest reads a root's manifest. A lost or broken one is no reason to refuse,
+// nor to read all content while a viewer waits: the tree outlines the same, but
+// for the digests of large files. The manifest is looked for again later.
 func (c *Catalog) manifest(ctx context.Context, record meta.Record, want peers.Want) (*sds.Manifest, error) {
 	getter := c.config.Getter(want)
 	if record.Manifest.Defined() {
-		m, err := sds.LoadManifest(ctx, getter, record.Manifest, record.Root)
-		if err == nil {
-			return m, nil
+		short, cancel := context.WithTimeout(ctx, manifestTimeout)
+		m, err := sds.LoadManifest(short, getter, record.Manifest, record.Root)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return m, err
 		}
-		if ctx.Err() != nil {
-			return nil, err
-		}
+		time.AfterFunc(outlineTime, func() { c.Forget(record.Root.Digest) })
 	}
-	// A lost or broken manifest is no reason to refuse: the tree says the same.
-	return sds.DeriveManifest(ctx, getter, record.Root)
+	return sds.Outline(ctx, getter, record.Root)
 }
 
 // isAbsent repeats an answer that is fresh enough.

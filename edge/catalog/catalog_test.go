@@ -169,3 +169,64 @@ func TestARootThatIsNotThereIsNotAskedForAgainAtOnce(t *testing.T) {
 		t.Errorf("asked %d times", n)
 	}
 }
+
+// contentless refuses slices of files: who reads them keeps a viewer waiting.
+type contentless struct {
+	*mem.Store
+	slices map[sds.CID]bool
+	t      *testing.T
+}
+
+func (c contentless) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	if c.slices[cid] {
+		c.t.Errorf("slice %s was read", cid)
+	}
+	return c.Store.Get(ctx, cid)
+}
+
+func TestALostManifestIsMadeUpForWithoutReadingContent(t *testing.T) {
+	t.Parallel()
+	store, i := contentless{mem.New(), make(map[sds.CID]bool), t}, &index{records: make(map[[32]byte]meta.Record)}
+	record := folder(t, store.Store, i, "acme/film", 2)
+	large, err := sds.Import(t.Context(), bytes.NewReader(make([]byte, 3<<20)), sds.Into(store.Store, sds.Pinned))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := sds.NewFolder()
+	for path, o := range map[string]sds.Object{
+		"large.mp4": {CID: large.Root, Size: large.Size, SHA256: large.SHA256, First: large.First},
+		"small.txt": {CID: sds.Sum(sds.Raw, []byte("acme/film0")), Size: 10, SHA256: sds.Sum(sds.Raw, []byte("acme/film0")).Digest},
+	} {
+		o.Path, o.Type = path, sds.MediaType(path)
+		if o.CID.Codec == sds.Raw {
+			o.First = o.CID
+		}
+		store.slices[o.First] = true
+		if err := f.Add(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := f.Build(t.Context(), sds.Into(store.Store, sds.Pinned))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Root, record.Manifest = m.Root, sds.Sum(sds.Raw, []byte("lost"))
+	i.records[m.Root.Digest] = record
+	c, err := New(Config{
+		Index: i, Getter: func(peers.Want) sds.Getter { return store },
+		Assigned: func([32]byte) []meta.Record { return nil }, Revoked: func(sds.CID) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := c.Root(t.Context(), m.Root.Digest, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, known := range map[string]bool{"large.mp4": false, "small.txt": true} {
+		o, err := root.Find("acme/film/" + path)
+		if err != nil || (o.Digest != nil) != known {
+			t.Errorf("%s: %v, digest known: %t, want %t", path, err, err == nil && o.Digest != nil, known)
+		}
+	}
+}

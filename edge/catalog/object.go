@@ -18,6 +18,7 @@ type Object struct {
 	// Want leads to others that have its slices.
 	Want peers.Want
 
+	// Digest is nil where only the manifest could tell it.
 	ETag, ContentType, Length, Digest []string
 	// Script tells that browsers may run what is in it.
 	Script bool
@@ -31,15 +32,18 @@ type Object struct {
 const entryWeight = 500
 
 func newObject(o sds.Object, want peers.Want) *Object {
-	return &Object{
+	ready := &Object{
 		Object:      o,
 		Want:        want,
 		ETag:        []string{`"` + o.CID.String() + `"`},
 		ContentType: []string{o.Type},
 		Length:      []string{strconv.FormatInt(o.Size, 10)},
-		Digest:      []string{"sha-256=:" + base64.StdEncoding.EncodeToString(o.SHA256[:]) + ":"},
 		Script:      sds.CanRunScript(o.Type),
 	}
+	if o.SHA256 != [len(o.SHA256)]byte{} {
+		ready.Digest = []string{"sha-256=:" + base64.StdEncoding.EncodeToString(o.SHA256[:]) + ":"}
+	}
+	return ready
 }
 
 // Revoked says why the object must not be served, nil when it may.

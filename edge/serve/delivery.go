@@ -86,6 +86,10 @@ func (d *delivery) stream(w http.ResponseWriter, r *http.Request, from, to int64
 		if err == nil {
 			err = d.handler.config.Catalog.Stopped(d.root, d.object)
 		}
+		var part []byte
+		if err == nil {
+			part, err = d.part(spans[i], block)
+		}
 		if err != nil {
 			if i == 0 {
 				release()
@@ -100,7 +104,7 @@ func (d *delivery) stream(w http.ResponseWriter, r *http.Request, from, to int64
 		if slow {
 			_ = controller.SetWriteDeadline(time.Now().Add(SliceDeadline))
 		}
-		n, err := w.Write(block[spans[i].From:spans[i].To])
+		n, err := w.Write(part)
 		release()
 		d.sent(int64(n), origin)
 		if err != nil {
@@ -108,6 +112,15 @@ func (d *delivery) stream(w http.ResponseWriter, r *http.Request, from, to int64
 		}
 	}
 	return nil
+}
+
+// part takes a span out of its slice. The size of a file of one slice is what a
+// directory or a manifest says of it, which its publisher wrote: it may be a lie.
+func (d *delivery) part(span sds.Span, block []byte) ([]byte, error) {
+	if d.object.CID.Codec == sds.Raw && int64(len(block)) != d.object.Size {
+		return nil, fmt.Errorf("%s has %d bytes, its root says %d: %w", d.object.CID, len(block), d.object.Size, sds.ErrMalformed)
+	}
+	return span.Of(block)
 }
 
 const (

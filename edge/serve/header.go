@@ -57,7 +57,9 @@ func (d *delivery) bodyHead(header http.Header) {
 	d.head(header)
 	header["Accept-Ranges"] = v.bytes
 	header["Content-Type"] = d.object.ContentType
-	header["Repr-Digest"] = d.object.Digest
+	if d.object.Digest != nil {
+		header["Repr-Digest"] = d.object.Digest
+	}
 	if d.object.Script {
 		header["Content-Security-Policy"] = v.sandbox
 	}

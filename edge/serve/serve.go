@@ -122,7 +122,7 @@ func (h *Handler) quick(w http.ResponseWriter, r *http.Request) ([]byte, *sessio
 		return nil, nil
 	}
 	block, ok := h.config.Fill.Peek(object.CID)
-	if !ok {
+	if !ok || int64(len(block)) != object.Size {
 		return nil, nil
 	}
 	s.Begin(now)
