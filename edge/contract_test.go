@@ -110,6 +110,31 @@ func rows() map[string]func(*testing.T, *stage) {
 			r, _ := s.e.get(t, s.in("a.mp4"))
 			want(t, r, 200, "Cache-Control", "public, max-age=31536000, immutable", "No-Vary-Search", "")
 		},
+		"growing-playlist": func(t *testing.T, s *stage) {
+			film := s.grow(1, map[string][]byte{"p.m3u8": []byte("#EXTM3U\n1"), "1.m4s": content(1, 900)}, "acme")
+			r, body := s.e.get(t, film+"p.m3u8")
+			want(t, r, 200, "Cache-Control", "public, max-age=1", "Content-Type", "application/vnd.apple.mpegurl")
+			s.grow(2, map[string][]byte{"p.m3u8": []byte("#EXTM3U\nforged"), "1.m4s": content(1, 900)}, "stranger")
+			s.eventually("the edge asks for the next state", func() bool {
+				s.e.get(t, film+"p.m3u8")
+				return s.e.catalog.Refused.Load() > 0
+			})
+			if r, now := s.e.get(t, film+"p.m3u8"); r.StatusCode != 200 || !bytes.Equal(now, body) {
+				t.Errorf("after a forged state: %d %q, want %q", r.StatusCode, now, body)
+			}
+		},
+		"growing-segment": func(t *testing.T, s *stage) {
+			film := s.grow(1, map[string][]byte{"p.m3u8": []byte("#EXTM3U\n1"), "1.m4s": content(1, 900)}, "acme")
+			r, _ := s.e.get(t, film+"1.m4s")
+			want(t, r, 200, "Cache-Control", "public, max-age=31536000, immutable")
+			r, _ = s.e.get(t, film+"2.m4s")
+			want(t, r, 404, "Cache-Control", "no-store")
+			s.grow(2, map[string][]byte{"p.m3u8": []byte("#EXTM3U\n2"), "1.m4s": content(1, 900), "2.m4s": content(2, 900)}, "acme")
+			s.eventually("the next state shows", func() bool {
+				r, _ := s.e.get(t, film+"2.m4s")
+				return r.StatusCode == 200
+			})
+		},
 		"minute": func(t *testing.T, s *stage) {
 			r, _ := s.e.get(t, s.of)
 			want(t, r, 200, "Cache-Control", "public, max-age=60", "No-Vary-Search", `params=("t" "CMCD")`)

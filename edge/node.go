@@ -125,6 +125,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	}
 	n.catalog, err = catalog.New(catalog.Config{
 		Index: index{n}, Getter: n.fill.Getter, Assigned: n.keeper.Assigned, Revoked: n.revocations.Revoked,
+		ChainID: func() string { return n.peers.Now().ChainID },
 	})
 	if err != nil {
 		return err

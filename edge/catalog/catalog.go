@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -40,6 +41,8 @@ type Config struct {
 	Assigned func(digest [32]byte) []meta.Record
 	// Revoked says why a CID must not be served, nil when it may.
 	Revoked func(cid sds.CID) error
+	// ChainID of the network, under which owners sign.
+	ChainID func() string
 	// Budget of parsed manifests in bytes; 0 is 32 MiB.
 	Budget int64
 }
@@ -61,8 +64,12 @@ type Catalog struct {
 	once   singleflight.Group
 	asking *rate.Limiter
 
-	mu     sync.Mutex // guards following
-	absent map[[32]byte]absence
+	// Refused counts states of growing bundles that were not believed.
+	Refused atomic.Int64
+
+	mu      sync.Mutex // guards following
+	absent  map[[32]byte]absence
+	growing map[[32]byte]*growing
 }
 
 // absence remembers for a moment that the meta node knows no such root.
@@ -93,7 +100,7 @@ func New(config Config) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
-	return &Catalog{config: config, roots: roots, asking: rate.NewLimiter(asksPerSecond, asksAtOnce), absent: make(map[[32]byte]absence)}, nil
+	return &Catalog{config: config, roots: roots, asking: rate.NewLimiter(asksPerSecond, asksAtOnce), absent: make(map[[32]byte]absence), growing: make(map[[32]byte]*growing)}, nil
 }
 
 // Root finds a root by its digest. Sources are holders that the ticket names.

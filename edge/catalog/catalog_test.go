@@ -68,6 +68,7 @@ func newCatalog(t *testing.T, budget int64) (*Catalog, *mem.Store, *index, map[s
 		Index: i, Getter: func(peers.Want) sds.Getter { return store }, Budget: budget,
 		Assigned: func([32]byte) []meta.Record { return nil },
 		Revoked:  func(cid sds.CID) error { return revoked[cid] },
+		ChainID:  func() string { return "test-1" },
 	})
 	if err != nil {
 		t.Fatal(err)

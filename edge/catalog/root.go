@@ -20,6 +20,7 @@ type Root struct {
 
 	prefix  string // the record's name and a slash
 	weight  uint32
+	growing bool
 	revoked atomic.Pointer[error]
 	// table is nil once the budget dropped it: who still has the root asks the
 	// catalog again.
@@ -83,6 +84,9 @@ func parent(path string) string {
 	}
 	return ""
 }
+
+// Growing tells that this is a state of a bundle that is still being made.
+func (r *Root) Growing() bool { return r.growing }
 
 // Dropped tells that the table is gone and the catalog must be asked again.
 func (r *Root) Dropped() bool { return r.table.Load() == nil }

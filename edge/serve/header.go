@@ -11,7 +11,8 @@ import (
 // are; nobody changes them.
 type fixed struct {
 	any, exposed, crossOrigin, nosniff, bytes []string
-	immutable, minute, noVary, sandbox        []string
+	immutable, minute, second                 []string
+	noVary, sandbox                           []string
 }
 
 var shared = fixed{
@@ -23,9 +24,13 @@ var shared = fixed{
 	bytes:       []string{"bytes"},
 	immutable:   []string{"public, max-age=31536000, immutable"},
 	minute:      []string{"public, max-age=60"},
+	second:      []string{"public, max-age=1"},
 	noVary:      []string{`params=("t" "CMCD")`},
 	sandbox:     []string{"sandbox"},
 }
+
+// playlistType is the one kind of file in a growing bundle that changes.
+const playlistType = "application/vnd.apple.mpegurl"
 
 // openHeader sets what lets pages of any origin read an answer. It stands on
 // every one, so that nothing varies by Origin.
@@ -43,9 +48,12 @@ func (d *delivery) head(header http.Header) {
 	v := &shared
 	openHeader(header)
 	header["Etag"] = d.object.ETag
-	if d.bundle {
+	switch {
+	case d.bundle && d.root.Growing() && d.object.Type == playlistType:
+		header["Cache-Control"] = v.second
+	case d.bundle:
 		header["Cache-Control"] = v.immutable
-	} else {
+	default:
 		header["Cache-Control"] = v.minute
 		header["No-Vary-Search"] = v.noVary
 	}

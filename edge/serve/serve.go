@@ -8,6 +8,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -167,13 +168,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return h.ticketless(w, r, path, err)
 	}
 	s.Begin(now)
-	root := s.Root()
-	if root == nil {
-		root, err = h.config.Catalog.Root(r.Context(), s.Bind, s.Sources)
-		if err != nil {
-			return h.unfound(err)
-		}
-		s.SetRoot(root)
+	root, err := h.root(r.Context(), s)
+	if err != nil {
+		return h.unfound(err)
 	}
 	if err := root.Revoked(); err != nil {
 		return err
@@ -183,12 +180,41 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	object, err := root.Find(path)
 	if err != nil {
-		if object, err = h.find(r, root, path); err != nil {
+		if object, err = h.find(r, root, path); errors.Is(err, sds.ErrNotFound) && root.Growing() {
+			root, object, err = h.grown(r, s, path)
+		}
+		if err != nil {
 			return h.unlisted(w, r, path, err)
 		}
 	}
 	d := delivery{handler: h, root: root, object: object, meter: s, class: s.Class, bundle: bundle}
 	return d.serve(w, r)
+}
+
+// root is what the ticket leads to. Of a bundle that is still growing that
+// changes, so no session keeps it.
+func (h *Handler) root(ctx context.Context, s *session.Session) (*catalog.Root, error) {
+	if root := s.Root(); root != nil {
+		return root, nil
+	}
+	if s.Ticket.Growing() {
+		return h.config.Catalog.Growing(ctx, s.Bind, s.Sources)
+	}
+	root, err := h.config.Catalog.Root(ctx, s.Bind, s.Sources)
+	if err == nil {
+		s.SetRoot(root)
+	}
+	return root, err
+}
+
+// grown looks for a path in a newer state: another edge may have shown it.
+func (h *Handler) grown(r *http.Request, s *session.Session, path string) (*catalog.Root, *catalog.Object, error) {
+	root, err := h.config.Catalog.Grown(r.Context(), s.Bind, s.Sources)
+	if err != nil {
+		return nil, nil, err
+	}
+	object, err := h.find(r, root, path)
+	return root, object, err
 }
 
 // split takes a URL apart: the path as namespace/path, the ticket's text, and

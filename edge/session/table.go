@@ -111,7 +111,7 @@ func (t *Table) open(s *shard, text string, now time.Time) (*Session, error) {
 		return nil, ErrBusy
 	}
 	opened := &Session{
-		ID: ticket.ID, Class: ticket.Class, Bind: ticket.Bind, Ticket: ticket,
+		ID: ticket.ID, Class: ticket.Kind(), Bind: ticket.Bind, Ticket: ticket,
 		end: ticket.ID.NotAfter().Unix(),
 	}
 	for _, id := range ticket.Sources {
@@ -151,7 +151,7 @@ func (t *Table) verify(text string, now time.Time) (*receipt.Ticket, error) {
 	if end.Sub(now) > maxAhead {
 		return nil, fmt.Errorf("%w: it ends in %s", ErrForged, end.Sub(now))
 	}
-	if c := ticket.Class; c != receipt.ClassA && c != receipt.ClassB {
+	if c := ticket.Kind(); c != receipt.ClassA && c != receipt.ClassB {
 		return nil, ErrClass
 	}
 	if !slices.Contains(ticket.Edges, uint32(network.ID())) || network.ID() == 0 {
