@@ -34,6 +34,7 @@ const (
 	exitNotFound    = 3
 	exitUnreachable = 4
 	exitRefused     = 5
+	exitCorrupt     = 6
 )
 
 // failure is an error with an exit code and what to do next.

@@ -89,7 +89,8 @@ func exitCodes() *cobra.Command {
   2    the command line is wrong
   3    no such name, file or network
   4    a server could not be reached
-  5    a server refused (key, quota, conflict, ban)
+  5    a server refused (key, quota, conflict, ban), or this machine (what is in the way of a download)
+  6    what came does not match its root
   130  stopped by Ctrl-C`,
 	}
 }
