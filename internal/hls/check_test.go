@@ -236,7 +236,8 @@ func TestEveryRuleHasSomebodyWhoBreaksIt(t *testing.T) {
 		if !slices.ContainsFunc(breaks, func(b struct {
 			name, rule string
 			do         func(*Presentation)
-		}) bool {
+		},
+		) bool {
 			return b.rule == r.number
 		}) {
 			t.Errorf("nobody breaks rule %s", r.number)

@@ -78,13 +78,18 @@ func (w *writer) key(tag string, k Key) {
 	}
 }
 
-// done returns the bytes.
-func (w *writer) done() ([]byte, error) {
+// done returns the bytes if a reader takes them, so that what readers refuse, as a
+// negative offset, needs no check of its own here.
+func (w *writer) done(view func(*Playlist) error) ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	if w.Len() > MaxBytes {
-		return nil, fmt.Errorf("hls: write: the playlist has %d bytes, the limit is %d: cut it into shorter ones", w.Len(), MaxBytes)
+	p, err := Parse(w.Bytes())
+	if err == nil {
+		err = view(p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hls: write: nobody could read it: %w", err)
 	}
 	return w.Bytes(), nil
 }

@@ -34,7 +34,10 @@ func WriteMedia(m *Media) ([]byte, error) {
 		last = m.Segments[i]
 	}
 	w.flag(tagEndList, m.EndList)
-	return w.done()
+	return w.done(func(p *Playlist) error {
+		_, err := p.Media()
+		return err
+	})
 }
 
 // target checks every segment against the target duration, or finds it.

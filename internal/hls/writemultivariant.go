@@ -39,7 +39,10 @@ func WriteMultivariant(m *Multivariant) ([]byte, error) {
 		w.attrs(tagIFrameInf, append(v.attrs(), quoted("URI", v.URI))...)
 		w.bandwidth(v)
 	}
-	return w.done()
+	return w.done(func(p *Playlist) error {
+		_, err := p.Multivariant()
+		return err
+	})
 }
 
 func (w *writer) bandwidth(v *Variant) {
