@@ -14,9 +14,13 @@ setup:
 	@scripts/setup.sh test
 
 ## build: leave the programs in bin/
-build:
+build: player
 	@mkdir -p bin
 	$(GO) build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+## player: build the viewer's player into player/dist, when its sources have changed
+player:
+	@scripts/player.sh build
 
 ## demo: set up, build, start a network of separate processes, publish a folder, print its URLs, run until Ctrl-C
 demo: setup build
@@ -28,6 +32,7 @@ up: build
 
 ## test: set up and run every check and every test of every module
 test: setup lint-fast
+	@scripts/player.sh test
 	@scripts/test.sh $(MODULES)
 
 ## race: the concurrent rooms under the race detector
@@ -64,4 +69,4 @@ proto:
 help:
 	@sed -n 's/^## //p' Makefile | awk -F': ' '{printf "  make %-8s %s\n", $$1, substr($$0, length($$1)+3)}'
 
-.PHONY: setup build demo up test race e2e lint-fast lint fuzz bench proto help
+.PHONY: setup build player demo up test race e2e lint-fast lint fuzz bench proto help

@@ -18,6 +18,7 @@ type Room struct {
 var Rooms = []Room{
 	{Path: "sds"},
 	{Path: "internal", May: []string{"receipt", "sds"}},
+	{Path: "player"},
 	{Path: "transcode", May: []string{"internal/hls"}},
 	{Path: "meta", May: []string{"receipt", "sds", "internal"}},
 	{Path: "router", May: []string{"receipt", "sds", "internal", "meta"}},

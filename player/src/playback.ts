@@ -1,0 +1,271 @@
+import Hls, { type ErrorData, ErrorDetails, ErrorTypes, type HlsConfig, Events as HlsEvents } from "hls.js";
+import { Events, type FailoverReport, type IntegrityReport, type SessionInfo } from "./constants.js";
+import { errorOfStatus, PlayerError } from "./errors.js";
+import { makeViewerKey } from "./key.js";
+import { type LoaderHost, loaderFor } from "./loader.js";
+import type { Unavailable } from "./race.js";
+import type { Renditions } from "./renditions.js";
+import { type Opened, open, type Session } from "./session.js";
+import type { Source } from "./source.js";
+
+/** What a playback takes from the element's attributes. */
+export interface PlaybackOptions {
+  fallback: string[];
+  pin: string | undefined;
+  token: string | undefined;
+  /** Where playback begins, in seconds. */
+  start: number | undefined;
+  /** Load no more than a start needs until {@link Playback.demand}. */
+  modest: boolean;
+  /** The viewer pays for bytes: low rungs, short buffer. */
+  saveData: boolean;
+  /** URL that CMCD events are posted to. Nothing is sent without. */
+  collector: string | undefined;
+}
+
+/** A renewal that did not help is not repeated before this, in milliseconds. */
+const renewEvery = 5_000;
+/** A decoder that failed is started again when it last failed longer ago than this, in milliseconds. */
+const recoverEvery = 10_000;
+const buffer = { usual: 30, frugal: 10, modest: 1 };
+/** Rungs higher than this many lines are left out while the viewer saves data. */
+const frugalHeight = 480;
+
+/** One source on one `<video>`: from the session to the last segment. Events are dispatched by emit. */
+export class Playback implements LoaderHost {
+  readonly source: Source;
+  hls: Hls | undefined;
+  readonly #video: HTMLVideoElement;
+  readonly #renditions: Renditions;
+  readonly #options: PlaybackOptions;
+  readonly #emit: (name: string, detail?: unknown) => void;
+  readonly #controller = new AbortController();
+  #session: Session | undefined;
+  #key: Awaited<ReturnType<typeof makeViewerKey>>;
+  #renewing: Promise<boolean> | undefined;
+  #renewed = Number.NEGATIVE_INFINITY;
+  #recovered = Number.NEGATIVE_INFINITY;
+  #lastFailure: Unavailable | undefined;
+
+  constructor(
+    video: HTMLVideoElement,
+    renditions: Renditions,
+    source: Source,
+    options: PlaybackOptions,
+    emit: (name: string, detail?: unknown) => void,
+  ) {
+    this.source = source;
+    this.#video = video;
+    this.#renditions = renditions;
+    this.#options = options;
+    this.#emit = emit;
+  }
+
+  /** Opens the source and attaches it to the video. Failures are told by the error event. */
+  async start(): Promise<void> {
+    try {
+      // Chromium says "maybe" to native HLS and then has neither our loader nor steering: MSE goes first.
+      if (!Hls.isSupported()) return this.#startNative();
+      this.#key = await makeViewerKey();
+      const opened = await this.#open();
+      if (this.#controller.signal.aborted) return;
+      if (opened.kind === "file") this.#startFile(opened.url);
+      else this.#startHls(opened);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Ends everything; the video is left without a source. */
+  destroy(): void {
+    this.#controller.abort();
+    this.hls?.destroy();
+    this.hls = undefined;
+    this.#renditions.clear();
+    this.#video.removeAttribute("src");
+    this.#video.load();
+  }
+
+  /** The viewer wants to see it: fills the buffer. */
+  demand(): void {
+    if (this.hls) this.hls.config.maxBufferLength = this.#options.saveData ? buffer.frugal : buffer.usual;
+  }
+
+  session(): Session {
+    if (!this.#session) throw new Error("no session is open");
+    return this.#session;
+  }
+
+  /** The session, if there is one: not for foreign streams, files and native playback. */
+  get openSession(): Session | undefined {
+    return this.#session;
+  }
+
+  onIntegrity(report: IntegrityReport): void {
+    this.#emit(Events.INTEGRITY, report);
+  }
+
+  onFailover(report: FailoverReport): void {
+    this.#emit(Events.FAILOVER, report);
+  }
+
+  renew(error: Unavailable): Promise<boolean> {
+    this.#lastFailure = error;
+    this.#renewing ??= this.#renewNow().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renewNow(): Promise<boolean> {
+    if (performance.now() - this.#renewed < renewEvery) return false;
+    this.#renewed = performance.now();
+    const before = this.session();
+    let opened: Opened;
+    try {
+      opened = await this.#open();
+    } catch {
+      return false;
+    }
+    if (opened.kind !== "session" || this.#controller.signal.aborted) return false;
+    const { session } = opened;
+    if (session.chain.integrity !== before.chain.integrity) {
+      // The name has moved to another version, whose bytes do not fit to those that play.
+      const at = this.#video.currentTime;
+      this.hls?.destroy();
+      this.#startHls(opened, at);
+      return false;
+    }
+    before.edges.renew(session.edges.list());
+    Object.assign(before, { ticketId: session.ticketId, router: session.router, class: session.class });
+    this.#emit(Events.SESSION, infoOf(before));
+    return true;
+  }
+
+  #open(): Promise<Opened> {
+    return open({
+      source: this.source,
+      fallback: this.#options.fallback,
+      key: this.#key,
+      pin: this.#options.pin,
+      token: this.#options.token,
+      signal: this.#controller.signal,
+      onCorrupt: (report) => this.onIntegrity(report),
+    });
+  }
+
+  #startHls(opened: Exclude<Opened, { kind: "file" }>, at = this.#options.start): void {
+    this.#session = opened.kind === "session" ? opened.session : undefined;
+    const info: SessionInfo = opened.kind === "session" ? infoOf(opened.session) : foreign;
+    this.#emit(Events.SESSION, info);
+    const hls = new Hls(this.#config(opened, at));
+    this.hls = hls;
+    hls.on(HlsEvents.ERROR, (_, data) => this.#onHlsError(hls, data));
+    hls.on(HlsEvents.MANIFEST_PARSED, () => {
+      if (this.#options.saveData) hls.autoLevelCapping = hls.levels.findLastIndex((l) => l.height <= frugalHeight);
+    });
+    this.#renditions.follow(hls);
+    hls.attachMedia(this.#video);
+    hls.loadSource(opened.kind === "session" ? opened.session.url : opened.url);
+  }
+
+  #config(opened: Opened, at: number | undefined): Partial<HlsConfig> {
+    const { modest, saveData, collector } = this.#options;
+    const loader = opened.kind === "session" ? { loader: loaderFor(this) } : {};
+    return {
+      ...loader,
+      startPosition: at ?? -1,
+      maxBufferLength: modest ? buffer.modest : saveData ? buffer.frugal : buffer.usual,
+      backBufferLength: 60,
+      capLevelToPlayerSize: true,
+      ...(opened.kind === "session" ? { cmcd: cmcdOf(this.source.path, collector) } : {}),
+    };
+  }
+
+  #startNative(): void {
+    const { source } = this;
+    if (!this.#video.canPlayType("application/vnd.apple.mpegurl")) {
+      throw new PlayerError("unsupported", "no Media Source Extensions and no native HLS");
+    }
+    // The router answers the playlist itself, with tickets of class B in it.
+    const isTicketed = source.url.includes("/t/");
+    const url = source.isPlaylist && !isTicketed ? source.url : `${source.origin}${source.path}/${source.playlist}`;
+    this.#startFile(url);
+  }
+
+  #startFile(url: string): void {
+    this.#emit(Events.SESSION, foreign);
+    const { start } = this.#options;
+    this.#video.addEventListener(
+      "error",
+      () =>
+        this.#fail(
+          new PlayerError(
+            this.#video.error?.code === 3 ? "decode" : "unsupported",
+            `${url}: ${this.#video.error?.message}`,
+          ),
+        ),
+      { signal: this.#controller.signal },
+    );
+    this.#video.src = start ? `${url}#t=${start}` : url;
+  }
+
+  #onHlsError(hls: Hls, data: ErrorData): void {
+    if (!data.fatal) return;
+    if (data.type === ErrorTypes.MEDIA_ERROR && performance.now() - this.#recovered > recoverEvery && !isCodec(data)) {
+      this.#recovered = performance.now();
+      hls.recoverMediaError();
+      return;
+    }
+    hls.stopLoad();
+    this.#fail(this.#errorOf(data));
+  }
+
+  #errorOf(data: ErrorData): PlayerError {
+    const details = `${data.details}: ${data.error.message}; ${data.url ?? data.frag?.url ?? ""}`;
+    if (data.type === ErrorTypes.MEDIA_ERROR) return new PlayerError(isCodec(data) ? "unsupported" : "decode", details);
+    if (data.type !== ErrorTypes.NETWORK_ERROR) return new PlayerError("decode", details);
+    const edges = this.#session?.edges.list() ?? [];
+    if (this.#lastFailure?.corrupt || (edges.length > 0 && edges.every((e) => e.standing === "bad"))) {
+      return new PlayerError("integrity", details);
+    }
+    if (!navigator.onLine) return new PlayerError("offline", details);
+    const settled = this.#lastFailure?.statuses.find((status) => status === 410 || status === 451);
+    return settled ? errorOfStatus(settled, details) : new PlayerError("edges-away", details);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#controller.signal.aborted) return;
+    const known =
+      error instanceof PlayerError ? error : new PlayerError("router-away", String(error), { cause: error });
+    this.#emit(Events.ERROR, known);
+  }
+}
+
+const foreign: SessionInfo = { class: "none", router: "", name: "", edges: [] };
+
+function infoOf(session: Session): SessionInfo {
+  return {
+    class: session.class,
+    router: session.router,
+    name: session.path.slice(1),
+    ...(session.ticketId ? { ticketId: session.ticketId } : {}),
+    ...(session.root ? { root: session.root } : {}),
+    integrity: session.chain.integrity,
+    edges: session.edges.list().map(({ id, base }) => ({ id, url: new URL(base).origin })),
+  };
+}
+
+function isCodec(data: ErrorData): boolean {
+  return [ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR, ErrorDetails.BUFFER_ADD_CODEC_ERROR].includes(data.details);
+}
+
+/** Common Media Client Data, version 2, in the query; reports to a collector only where the page names one. */
+function cmcdOf(path: string, collector: string | undefined): NonNullable<HlsConfig["cmcd"]> {
+  return {
+    version: 2,
+    contentId: path.slice(1, 65),
+    useHeaders: false,
+    ...(collector ? { eventTargets: [{ url: collector, events: ["ps", "e", "bc", "rr", "t"], interval: 10 }] } : {}),
+  };
+}

@@ -1,0 +1,137 @@
+import { baseOf, objectOf } from "./source.js";
+
+/*
+ * What the player must know of playlists to verify: which object has which digest. hls.js reads everything else. The
+ * format is in docs/formats/playlists.md.
+ */
+
+/** Digests by object: `/namespace/path/file`, and `#first-last` behind it for a part of one. */
+export type Digests = Map<string, string>;
+
+/** Bounds what a stranger's playlist can make us keep. */
+const maxEntries = 100_000;
+
+/** What a multivariant playlist says that verification needs. */
+export interface Multivariant {
+  /** Stable id and digest of each media playlist. */
+  stable: Map<string, string>;
+  /** The same by object. */
+  digests: Digests;
+  /** Media playlists that have no digest, by object. */
+  open: Set<string>;
+  /** Edges that URLs name: pathway id and `https://edge/t/ticket`. */
+  edges: Map<string, string>;
+  /** Whether one stable id has two digests: such a playlist is nobody's. */
+  torn: boolean;
+}
+
+/** Reads a multivariant playlist; base is the URL that its references are relative to. */
+export function readMultivariant(text: string, base: string): Multivariant {
+  const out: Multivariant = { stable: new Map(), digests: new Map(), open: new Set(), edges: new Map(), torn: false };
+  let variant: Map<string, string> | undefined;
+  for (const line of lines(text)) {
+    if (line.startsWith("#EXT-X-STREAM-INF:")) {
+      variant = attributes(line);
+    } else if (line.startsWith("#EXT-X-MEDIA:") || line.startsWith("#EXT-X-I-FRAME-STREAM-INF:")) {
+      const list = attributes(line);
+      const uri = list.get("URI");
+      if (uri) note(out, list, uri, base);
+    } else if (line !== "" && !line.startsWith("#") && variant) {
+      note(out, variant, line, base);
+      variant = undefined;
+    }
+  }
+  return out;
+}
+
+function note(out: Multivariant, list: Map<string, string>, uri: string, base: string): void {
+  const url = resolve(uri, base);
+  if (!url || out.digests.size + out.open.size >= maxEntries) return;
+  const edge = baseOf(url);
+  const pathway = list.get("PATHWAY-ID");
+  if (edge && pathway) out.edges.set(pathway, edge);
+  else if (edge && ![...out.edges.values()].includes(edge)) out.edges.set(url.host, edge);
+
+  const digest = list.get("X-STRATOS-SHA256")?.toLowerCase();
+  if (!digest || !/^[0-9a-f]{64}$/.test(digest)) {
+    out.open.add(objectOf(url));
+    return;
+  }
+  const id = list.get("STABLE-VARIANT-ID") ?? list.get("STABLE-RENDITION-ID") ?? "";
+  const before = out.stable.get(id) ?? out.digests.get(objectOf(url));
+  if (before !== undefined && before !== digest) out.torn = true;
+  out.stable.set(id, digest);
+  out.digests.set(objectOf(url), digest);
+}
+
+/** The lines whose SHA-256 is a bundle's `integrity`. */
+export function integrityText(stable: Map<string, string>): string {
+  return [...stable]
+    .map(([id, digest]) => `${id} ${digest}\n`)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .join("");
+}
+
+/** Reads the digests of a media playlist's segments and of their initialisation sections. */
+export function readMedia(text: string, base: string): Digests {
+  const out: Digests = new Map();
+  let digest: string | undefined;
+  let range: string | undefined;
+  let end = 0; // of the byte range before, from which one without an offset goes on
+  for (const line of lines(text)) {
+    if (out.size >= maxEntries) break;
+    if (line.startsWith("#EXT-X-STRATOS-SHA256:")) {
+      digest = line.slice("#EXT-X-STRATOS-SHA256:".length).trim().toLowerCase();
+    } else if (line.startsWith("#EXT-X-BYTERANGE:")) {
+      range = line.slice("#EXT-X-BYTERANGE:".length).trim();
+    } else if (line.startsWith("#EXT-X-MAP:")) {
+      const list = attributes(line);
+      const map = list.get("X-STRATOS-SHA256")?.toLowerCase();
+      const key = keyOf(list.get("URI") ?? "", list.get("BYTERANGE"), 0, base);
+      if (map && key) out.set(key.text, map);
+    } else if (line !== "" && !line.startsWith("#")) {
+      const key = keyOf(line, range, end, base);
+      if (digest && key) out.set(key.text, digest);
+      end = key?.end ?? 0;
+      digest = range = undefined;
+    }
+  }
+  return out;
+}
+
+function keyOf(uri: string, range: string | undefined, from: number, base: string) {
+  const url = resolve(uri, base);
+  if (!url) return undefined;
+  const parts = /^(\d+)(?:@(\d+))?$/.exec(range ?? "");
+  if (!parts) return { text: objectOf(url), end: 0 };
+  const first = parts[2] === undefined ? from : Number(parts[2]);
+  const end = first + Number(parts[1]);
+  return { text: rangeKey(objectOf(url), first, end), end };
+}
+
+/** The key in {@link Digests} of the bytes from first to before end. */
+export function rangeKey(object: string, first: number, end: number): string {
+  return `${object}#${first}-${end - 1}`;
+}
+
+/** The attribute list behind a tag's colon, quotes taken off. */
+export function attributes(line: string): Map<string, string> {
+  const out = new Map<string, string>();
+  const text = line.slice(line.indexOf(":") + 1);
+  for (const [, name, quoted, bare] of text.matchAll(/\s*([A-Za-z0-9._-]+)=(?:"([^"]*)"|([^",]*))(?:,|$)/g)) {
+    if (name && !out.has(name)) out.set(name, quoted ?? bare ?? "");
+  }
+  return out;
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").map((line) => line.trim());
+}
+
+function resolve(uri: string, base: string): URL | undefined {
+  try {
+    return new URL(uri, base);
+  } catch {
+    return undefined;
+  }
+}
