@@ -210,3 +210,11 @@ var (
 	// its rendition's tasks again on one kind of machine.
 	ErrSeam = errors.New("pieces do not fit together")
 )
+
+var (
+	_ ProbeFunc    = Probe
+	_ LadderFunc   = Ladder
+	_ EncodeFunc   = Encode
+	_ AssembleFunc = Assemble
+	_ GrowFunc     = Grow
+)

@@ -1,0 +1,173 @@
+package transcode
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+)
+
+// Bounds of one box. The programs' output is a stranger's: they read strangers'
+// files.
+const (
+	maxHeader  = 4 << 20
+	maxPayload = 512 << 20
+)
+
+// track is what an initialization section says.
+type track struct {
+	id        uint32
+	timescale uint32
+	ticks     int64 // of one sample, set by the cutter
+	trex      *mp4.TrexBox
+	trak      *mp4.TrakBox
+	init      []byte
+}
+
+// fragments reads a fragmented MP4 of one track, box by box.
+type fragments struct {
+	r  io.Reader
+	at uint64
+}
+
+// box reads the next box; io.EOF when the stream ends before one. mp4ff panics
+// on some nonsense, which is an error here.
+func (f *fragments) box() (box mp4.Box, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("unreadable box: %v", p)
+		}
+	}()
+	head := make([]byte, 16)
+	if _, err := io.ReadFull(f.r, head[:8]); err != nil {
+		return nil, err
+	}
+	header, err := mp4.DecodeHeader(io.MultiReader(bytes.NewReader(head[:8]), io.TeeReader(f.r, &grab{head[8:]})))
+	if err != nil {
+		return nil, fmt.Errorf("read a box: %w", err)
+	}
+	most := uint64(maxHeader)
+	if header.Name == "mdat" {
+		most = maxPayload
+	}
+	if header.Size < uint64(header.Hdrlen) || header.Size > most {
+		return nil, fmt.Errorf("a box %q of %d bytes, the limit is %d", header.Name, header.Size, most)
+	}
+	body := io.LimitReader(f.r, int64(header.Size)-int64(header.Hdrlen))
+	box, err = mp4.DecodeBox(f.at, io.MultiReader(bytes.NewReader(head[:header.Hdrlen]), body))
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("read the box %q: %w", header.Name, err)
+	}
+	f.at += header.Size
+	return box, nil
+}
+
+// grab keeps what goes by.
+type grab struct{ into []byte }
+
+func (g *grab) Write(b []byte) (int, error) {
+	n := copy(g.into, b)
+	g.into = g.into[n:]
+	return len(b), nil
+}
+
+// header reads up to the moov, and makes the initialization section of it.
+func (f *fragments) header() (*track, error) {
+	init := mp4.NewMP4Init()
+	for init.Moov == nil {
+		box, err := f.box()
+		if err != nil {
+			return nil, err
+		}
+		switch box.Type() {
+		case "ftyp", "moov":
+			init.AddChild(box)
+		}
+	}
+	return newTrack(init)
+}
+
+func newTrack(init *mp4.InitSegment) (t *track, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("unreadable initialization section: %v", p)
+		}
+	}()
+	moov := init.Moov
+	if moov.Mvex == nil || moov.Mvex.Trex == nil || len(moov.Traks) != 1 || moov.Trak.Mdia == nil || moov.Trak.Mdia.Mdhd == nil || moov.Trak.Tkhd == nil {
+		return nil, errors.New("an initialization section without exactly one track")
+	}
+	// Who wrote it is nobody's business, and differs between versions.
+	kept := moov.Children[:0]
+	for _, c := range moov.Children {
+		if c.Type() != "udta" {
+			kept = append(kept, c)
+		}
+	}
+	moov.Children = kept
+	t = &track{id: moov.Trak.Tkhd.TrackID, timescale: moov.Trak.Mdia.Mdhd.Timescale, trex: moov.Mvex.Trex, trak: moov.Trak}
+	if t.timescale == 0 {
+		return nil, errors.New("a track without a timescale")
+	}
+	var b bytes.Buffer
+	if err := init.Encode(&b); err != nil {
+		return nil, fmt.Errorf("write the initialization section: %w", err)
+	}
+	t.init = b.Bytes()
+	return t, nil
+}
+
+// next reads a moof and its mdat.
+func (f *fragments) next(t *track) ([]mp4.FullSample, error) {
+	fragment, err := f.fragment()
+	if err != nil {
+		return nil, err
+	}
+	return samplesOf(fragment, t)
+}
+
+func (f *fragments) fragment() (*mp4.Fragment, error) {
+	var fragment *mp4.Fragment
+	for {
+		box, err := f.box()
+		if err != nil {
+			if fragment != nil && errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		switch box.Type() {
+		case "moof":
+			fragment = mp4.NewFragment()
+			fragment.AddChild(box)
+		case "mdat":
+			if fragment == nil {
+				return nil, errors.New("media without a description")
+			}
+			fragment.AddChild(box)
+			return fragment, nil
+		}
+	}
+}
+
+// samplesOf gives copies of a fragment's samples.
+func samplesOf(fragment *mp4.Fragment, t *track) (samples []mp4.FullSample, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("unreadable fragment: %v", p)
+		}
+	}()
+	if fragment.Moof.Traf == nil || fragment.Moof.Traf.Tfhd == nil {
+		return nil, errors.New("a fragment without a track")
+	}
+	samples, err = fragment.GetFullSamples(t.trex)
+	if err != nil {
+		return nil, fmt.Errorf("read a fragment: %w", err)
+	}
+	return samples, nil
+}
