@@ -49,8 +49,8 @@ func TestChangesOutliveAMetaNodeThatIsAway(t *testing.T) {
 
 func TestABeatTellsLoadTicketsAndCachedUnits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2)
-	e := w.edges[1]
+	w := newWorld(t, 1)
+	e := w.addEdge(EdgeConfig{Capacity: 2e9})
 	p := w.publish("acme/film", map[string][]byte{"0.mp4": content(1, 1<<20)}, w.edges[0])
 	text := w.ticket(p, nil, e)
 	e.get(t, "/t/"+text+"/acme/film/0.mp4")
@@ -62,6 +62,6 @@ func TestABeatTellsLoadTicketsAndCachedUnits(t *testing.T) {
 		w.meta.mu.Lock()
 		defer w.meta.mu.Unlock()
 		b := w.meta.beats[e.id]
-		return b.Load.Sessions == 1 && b.Load.PinnedFree > 0 && w.meta.accepted[ticket.ID] && w.meta.filters[e.id] != nil
+		return b.Load.Sessions == 1 && b.Load.Capacity == 2e9 && b.Load.PinnedFree > 0 && w.meta.accepted[ticket.ID] && w.meta.filters[e.id] != nil
 	})
 }

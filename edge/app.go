@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/meta"
@@ -48,6 +49,8 @@ type App struct {
 	meta   meta.Meta
 	log    *slog.Logger
 	pooled *pooled
+	// servers gives the HTTP servers of the same configuration.
+	servers func() map[string]*caddyhttp.Server
 }
 
 func init() {
@@ -63,6 +66,12 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision reads the key and opens what the node needs.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.log = ctx.Slogger()
+	a.servers = func() map[string]*caddyhttp.Server {
+		if app, err := ctx.AppIfConfigured("http"); err == nil {
+			return app.(*caddyhttp.App).Servers
+		}
+		return nil
+	}
 	repl := caddy.NewReplacer()
 	a.DataDir = repl.ReplaceAll(a.DataDir, "")
 	a.CA = repl.ReplaceAll(a.CA, "")
@@ -105,10 +114,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start begins to serve; the edge itself may be running since an earlier
 // configuration.
 func (a *App) Start() error {
-	if a.pooled != nil {
-		a.pooled.start(a)
+	if a.pooled == nil {
+		return nil
 	}
-	return nil
+	for _, other := range sharers(a.servers()) {
+		a.log.Warn("another handler answers on the edge's host: strangers' files could read its cookies and storage; give it a host of its own",
+			"handler", other)
+	}
+	return a.pooled.start(a)
 }
 
 // Stop is called when the configuration goes; Cleanup lets go of the edge.

@@ -20,8 +20,9 @@ type EdgeConfig struct {
 	// ServeUnticketed is how many bytes a day are given away from what is held,
 	// while no router answers. Default: 0, nothing.
 	ServeUnticketed int64 `json:"serve_unticketed,omitempty"`
-	// Capacity is what the machine can send, in bits per second. It sets the
-	// default of PeerRate. Default: 0, unknown.
+	// Capacity is what the machine can send, in bits per second: routers send
+	// that much here, and repair and PeerRate take a quarter. Default: 0, what
+	// the edge was admitted with.
 	Capacity int64 `json:"capacity,omitempty"`
 	// PeerRate is how many bytes a second another node may read, on average.
 	// Default: a quarter of Capacity, or 125 MB, which is 1 Gbit/s.

@@ -63,6 +63,7 @@ func (g *gauge) read() meta.Load {
 	load := meta.Load{
 		Sessions: g.node.sessions.Active(now.Add(-rateOver)),
 		Requests: g.node.viewers.UnderWay(),
+		Capacity: g.node.app.Load().Edge.Capacity,
 	}
 	if passed := now.Sub(short.at).Seconds(); passed > 0 {
 		load.Sending = int64(float64(8*(latest.hit+latest.miss-short.hit-short.miss)) / passed)

@@ -155,13 +155,17 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 }
 
 // configure gives a running edge a new configuration, and starts it the first
-// time. Budgets of memory and disk are those of the first one.
+// time. What lies in memory and on disk stays, as far as new budgets let it.
 func (n *node) configure(a *App) {
 	old := n.app.Swap(a)
 	if old != a && old.Edge != nil {
 		was, is := old.Edge.withDefaults(), a.Edge.withDefaults()
-		if was.Memory != is.Memory || was.Pinned != is.Pinned || was.Cached != is.Cached {
-			n.log.Warn("new sizes of memory, pinned and cached take effect after a restart")
+		if was.Memory != is.Memory {
+			n.fill.Memory().SetBytes(is.Memory)
+			n.viewers.SetFlying(2 * is.Memory)
+		}
+		if was.Pinned != is.Pinned || was.Cached != is.Cached {
+			n.disk.SetLimits(is.Pinned, is.Cached)
 		}
 		if was.ServeUnticketed != is.ServeUnticketed {
 			n.unticketed.Store(serve.NewBudget(is.ServeUnticketed, nil))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,5 +71,45 @@ func TestAHundredReloadsLoseNeitherCacheNorTransferNorGoroutines(t *testing.T) {
 	if got := runtime.NumGoroutine(); got > goroutines+5 {
 		stacks := make([]byte, 1<<20)
 		t.Errorf("%d goroutines after 100 reloads, %d before\n%s", got, goroutines, stacks[:runtime.Stack(stacks, true)])
+	}
+}
+
+func TestNewBudgetsOfAReloadHoldAtOnceAndLoseNoTransfer(t *testing.T) {
+	w := newWorld(t, 0)
+	e := w.withCaddy(t, "", "")
+	p := w.publish("acme/film", map[string][]byte{"0.m4s": content(5, 20<<20)}, e.testEdge)
+	door := e.plain + "/t/" + w.ticket(p, nil, e.testEdge) + "/acme/film/0.m4s"
+	if r, err := http.Get(door); err != nil {
+		t.Fatal(err)
+	} else if body, err := io.ReadAll(r.Body); err != nil || !bytes.Equal(body, p.files["0.m4s"]) {
+		t.Fatalf("%d bytes, %v", len(body), err)
+	}
+	r, err := http.Get(door)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	first := make([]byte, 1<<20)
+	if _, err := io.ReadFull(r.Body, first); err != nil {
+		t.Fatal(err)
+	}
+	before := e.node
+	e.config = strings.Replace(e.config, "pinned 10GB", "pinned 1GB\n memory 10MiB\n cached 500MB", 1)
+	e.load(t)
+	if now := nodes(); len(now) != 1 || now[0] != before {
+		t.Fatal("another edge runs after the reload")
+	}
+	memory := e.fill.Memory().Stats()
+	pinned, cached := e.disk.Usage()
+	_, flying := e.viewers.Held()
+	if memory.Limit != 10<<20 || memory.Bytes > memory.Limit || memory.Blocks == 0 || flying != 20<<20 {
+		t.Errorf("memory %d of %d bytes, %d blocks, answers under way %d", memory.Bytes, memory.Limit, memory.Blocks, flying)
+	}
+	if pinned.Limit != 1e9 || cached.Limit != 5e8 || pinned.Bytes < 20<<20 {
+		t.Errorf("pinned %+v, cached %+v", pinned, cached)
+	}
+	rest, err := io.ReadAll(r.Body)
+	if err != nil || !bytes.Equal(append(first, rest...), p.files["0.m4s"]) {
+		t.Errorf("the transfer broke: %d bytes more, %v", len(rest), err)
 	}
 }

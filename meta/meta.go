@@ -211,7 +211,8 @@ type Edge struct {
 	// ASN is the autonomous system of its address, 0 when unknown.
 	ASN      uint32
 	Lat, Lon float64
-	// Capacity is what it can send, in bits per second; 0 when unmeasured.
+	// Capacity is what it can send, in bits per second; 0 when unmeasured. What
+	// an edge says in its beats counts before what it was admitted with.
 	Capacity int64
 	// Weight in placement, 1 to 16 steps.
 	Weight uint8
@@ -248,6 +249,9 @@ type Load struct {
 	PinnedFree, CachedFree int64
 	// HitRate per mille of the last minute's bytes.
 	HitRate int64
+	// Capacity that the edge is configured with, in bits per second; 0 leaves
+	// it at what it was admitted with.
+	Capacity int64
 }
 
 // Network is what routers and edges must know of each other. Version grows with

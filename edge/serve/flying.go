@@ -99,6 +99,15 @@ func (f *flying) roomFor(bytes int64) bool {
 	return f.used+bytes <= f.limit
 }
 
+// SetFlying replaces Config.Flying. Answers under way keep what they hold.
+func (h *Handler) SetFlying(limit int64) {
+	h.flying.mu.Lock()
+	defer h.flying.mu.Unlock()
+	h.flying.limit = limit
+	close(h.flying.changed) // who waits looks again
+	h.flying.changed = make(chan struct{})
+}
+
 // Held is how many bytes of slices answers under way hold, and their bound.
 func (h *Handler) Held() (bytes, limit int64) {
 	h.flying.mu.Lock()

@@ -52,13 +52,13 @@ func (r *reading) edge(p *metapb.Edge) meta.Edge {
 func loadMessage(l meta.Load) *metapb.Load {
 	return &metapb.Load{
 		Sending: l.Sending, Sessions: l.Sessions, Requests: l.Requests, Failures: l.Failures,
-		PinnedFree: l.PinnedFree, CachedFree: l.CachedFree, HitRate: l.HitRate,
+		PinnedFree: l.PinnedFree, CachedFree: l.CachedFree, HitRate: l.HitRate, Capacity: l.Capacity,
 	}
 }
 
 func load(p *metapb.Load) meta.Load {
 	return meta.Load{
 		Sending: p.GetSending(), Sessions: p.GetSessions(), Requests: p.GetRequests(), Failures: p.GetFailures(),
-		PinnedFree: p.GetPinnedFree(), CachedFree: p.GetCachedFree(), HitRate: p.GetHitRate(),
+		PinnedFree: p.GetPinnedFree(), CachedFree: p.GetCachedFree(), HitRate: p.GetHitRate(), Capacity: p.GetCapacity(),
 	}
 }

@@ -480,7 +480,9 @@ type Load struct {
 	PinnedFree int64 `protobuf:"varint,5,opt,name=pinned_free,json=pinnedFree,proto3" json:"pinned_free,omitempty"`
 	CachedFree int64 `protobuf:"varint,6,opt,name=cached_free,json=cachedFree,proto3" json:"cached_free,omitempty"`
 	// Per mille.
-	HitRate       int64 `protobuf:"varint,7,opt,name=hit_rate,json=hitRate,proto3" json:"hit_rate,omitempty"`
+	HitRate int64 `protobuf:"varint,7,opt,name=hit_rate,json=hitRate,proto3" json:"hit_rate,omitempty"`
+	// Bits per second that the edge can send; 0 is what it was admitted with.
+	Capacity      int64 `protobuf:"varint,8,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -560,6 +562,13 @@ func (x *Load) GetCachedFree() int64 {
 func (x *Load) GetHitRate() int64 {
 	if x != nil {
 		return x.HitRate
+	}
+	return 0
+}
+
+func (x *Load) GetCapacity() int64 {
+	if x != nil {
+		return x.Capacity
 	}
 	return 0
 }
@@ -649,7 +658,7 @@ const file_stratos_meta_v1_record_proto_rawDesc = "" +
 	" \x01(\x03R\bcapacity\x12\x16\n" +
 	"\x06weight\x18\v \x01(\rR\x06weight\x120\n" +
 	"\x05state\x18\f \x01(\x0e2\x1a.stratos.meta.v1.EdgeStateR\x05state\x12)\n" +
-	"\x04load\x18\r \x01(\v2\x15.stratos.meta.v1.LoadR\x04load\"\xd1\x01\n" +
+	"\x04load\x18\r \x01(\v2\x15.stratos.meta.v1.LoadR\x04load\"\xed\x01\n" +
 	"\x04Load\x12\x18\n" +
 	"\asending\x18\x01 \x01(\x03R\asending\x12\x1a\n" +
 	"\bsessions\x18\x02 \x01(\x03R\bsessions\x12\x1a\n" +
@@ -659,7 +668,8 @@ const file_stratos_meta_v1_record_proto_rawDesc = "" +
 	"pinnedFree\x12\x1f\n" +
 	"\vcached_free\x18\x06 \x01(\x03R\n" +
 	"cachedFree\x12\x19\n" +
-	"\bhit_rate\x18\a \x01(\x03R\ahitRate\"T\n" +
+	"\bhit_rate\x18\a \x01(\x03R\ahitRate\x12\x1a\n" +
+	"\bcapacity\x18\b \x01(\x03R\bcapacity\"T\n" +
 	"\aFailure\x12/\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x17.stratos.meta.v1.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage*>\n" +

@@ -20,7 +20,9 @@ type fleet struct {
 }
 
 type member struct {
-	edge       meta.Edge
+	edge meta.Edge
+	// admitted is the capacity that was registered.
+	admitted   int64
 	version    string
 	revocation uint64
 	work       []meta.Work
@@ -54,8 +56,21 @@ func (f *fleet) admit(nodes []*journal.Admitted, view *place.View) {
 		f.tracker.Drain(node.ID, node.Drained)
 		load := m.edge.Load
 		m.edge = node.Edge
+		m.admitted = node.Edge.Capacity
 		m.edge.ID, m.edge.Key, m.edge.Load = node.ID, node.Key, load
 		m.edge.State = f.tracker.State(node.ID)
+		m.measure()
+	}
+}
+
+// maxCapacity bounds what an edge says that it can send: a petabit.
+const maxCapacity = 1e15
+
+// measure settles an edge's capacity.
+func (m *member) measure() {
+	m.edge.Capacity = m.admitted
+	if said := m.edge.Load.Capacity; said > 0 {
+		m.edge.Capacity = min(said, maxCapacity)
 	}
 }
 
@@ -84,6 +99,7 @@ func (f *fleet) pass() (changed bool) {
 func (f *fleet) beat(m *member, b *meta.Beat) (changed bool) {
 	f.tracker.Beat(m.edge.ID, b.Draining)
 	m.version, m.revocation, m.edge.Load = b.Version, b.Revocation, b.Load
+	m.measure()
 	before := m.edge.State
 	m.edge.State = f.tracker.State(m.edge.ID)
 	return m.edge.State != before

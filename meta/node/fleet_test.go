@@ -280,3 +280,32 @@ func TestAdmissionsOutOfBoundsAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatAnEdgeSaysOfItsCapacityCountsWhileItSaysSo(t *testing.T) {
+	t.Parallel()
+	simulate(t, 2, nil, func(w *world) {
+		w.pass(2 * time.Second)
+		id := w.edges[0].id
+		capacity := func() int64 {
+			status, err := w.node.Status(w.Context())
+			if err != nil {
+				w.Fatal(err)
+			}
+			for _, e := range status.Edges {
+				if e.ID == id {
+					return e.Capacity
+				}
+			}
+			return -1
+		}
+		admitted := capacity()
+		for _, c := range []struct{ said, want int64 }{{3e9, 3e9}, {1 << 62, 1e15}, {-5, admitted}, {0, admitted}} {
+			if _, err := w.node.Beat(w.Context(), id, meta.Beat{Boot: [8]byte{w.edges[0].boot}, Load: meta.Load{Capacity: c.said}}); err != nil {
+				w.Fatal(err)
+			}
+			if got := capacity(); got != c.want {
+				w.Errorf("it says %d: %d, want %d", c.said, got, c.want)
+			}
+		}
+	})
+}

@@ -75,6 +75,7 @@ type Store struct {
 	config  Config
 	blocks  *otter.Cache[sds.CID, []byte]
 	toucher toucher      // nil when the store below is none
+	limit   atomic.Int64 // Config.Bytes, or what SetBytes said
 	touched atomic.Int64 // when the store below was last told, in nanoseconds
 
 	mu    sync.Mutex // guards loads and what is in each
@@ -102,7 +103,15 @@ func New(config Config) (*Store, error) {
 	s := &Store{config: config, blocks: blocks, loads: map[sds.CID]*load{}}
 	s.toucher, _ = config.Store.(toucher)
 	s.touched.Store(time.Now().UnixNano())
+	s.limit.Store(config.Bytes)
 	return s, nil
+}
+
+// SetBytes replaces Config.Bytes while the store is in use; what does not fit
+// any more leaves memory at once.
+func (s *Store) SetBytes(bytes int64) {
+	s.limit.Store(max(bytes, 0))
+	s.blocks.SetMaximum(uint64(max(bytes, 0)))
 }
 
 // Get returns a block from memory, else from below; see sds.Store.

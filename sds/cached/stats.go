@@ -18,6 +18,6 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Hits: int64(c.Hits), Misses: int64(c.Misses), Evicted: int64(c.Evictions),
 		Reads: s.reads.Load(), Fetches: s.fetches.Load(), Failures: s.failures.Load(),
-		Blocks: int64(s.blocks.EstimatedSize()), Bytes: int64(s.blocks.WeightedSize()), Limit: s.config.Bytes,
+		Blocks: int64(s.blocks.EstimatedSize()), Bytes: int64(s.blocks.WeightedSize()), Limit: s.limit.Load(),
 	}
 }
