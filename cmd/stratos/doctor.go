@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,32 +31,76 @@ func (c *cli) doctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with this machine or network, with a fix for each finding",
-		Long: `Checks file limits, disk space and speed of --dir, the processes of the network
-there, whether each answers, and the clocks. The exit code is 1 when something
+		Long: `Checks file limits, disk space and speed of --dir; the processes of the network
+there, whether each answers, the clocks, and the edges' certificates; Redis and
+GeoIP databases that their Caddyfiles name. --config does that for a node of
+another network, --url for a server from here. The exit code is 1 when something
 fails; warnings leave it at 0.`,
-		Example: "  stratos doctor\n  stratos doctor --url https://edge.example.net",
+		Example: "  stratos doctor\n  stratos doctor --config /etc/stratos/Caddyfile --url https://meta.example.net\n  stratos doctor --url https://edge.example.net --json",
 		Args:    cobra.NoArgs,
 	}
-	var urls []string
+	var urls, configs []string
+	var ca string
 	cmd.Flags().StringSliceVar(&urls, "url", nil, "also look at these servers from here")
+	cmd.Flags().StringSliceVar(&configs, "config", nil, "also look at what these Caddyfiles name")
+	cmd.Flags().StringVar(&ca, "ca", c.getenv("STRATOS_CA"), "PEM file of a certificate authority to trust besides the system's ($STRATOS_CA)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx := cmd.Context()
 		findings := []finding{fileLimit(), diskSpace(c.dir), diskSpeed(c.dir)}
+		var known configured
 		n, err := devnet.Load(c.dir)
 		switch {
 		case err == nil:
-			findings = append(findings, c.networkFindings(cmd.Context(), n)...)
+			if ca == "" {
+				ca = n.CA
+			}
+			findings = append(findings, c.networkFindings(ctx, n, &known)...)
 		case errors.Is(err, devnet.ErrNoNetwork):
-			findings = append(findings, finding{"network", "warn", err.Error(), "none is needed to run a single node; --url looks at a server"})
+			findings = append(findings, finding{"network", "warn", err.Error(), "none is needed to run a single node; --url looks at a server, --config at a node's Caddyfile"})
 		default:
 			findings = append(findings, finding{"network", "fail", err.Error(), "move the file away and run `stratos up`"})
 		}
-		client := &http.Client{Timeout: 5 * time.Second}
+		for _, path := range configs {
+			if err := known.readConfig(path); err != nil {
+				findings = append(findings, finding{"config", "fail", err.Error(), "--config names a Caddyfile that can be read"})
+			}
+		}
+		for _, address := range known.redis {
+			findings = append(findings, redisFinding(ctx, address))
+		}
+		for _, path := range known.geoip {
+			findings = append(findings, geoFinding(path, time.Now()))
+		}
+		client, err := httpClient(ca)
+		if err != nil {
+			return fail(exitNotFound, "--ca names a file with certificates in PEM", err)
+		}
+		client.Timeout = 5 * time.Second
+		roots := client.Transport.(*http.Transport).TLSClientConfig
+		if n != nil {
+			for _, e := range n.Edges {
+				if e.TLSURL != "" {
+					findings = append(findings, certificateFinding(ctx, fmt.Sprintf("edge-%d", e.ID), e.TLSURL, pool(roots), time.Now()))
+				}
+			}
+		}
 		for _, u := range urls {
-			findings = append(findings, serverFinding(cmd.Context(), client, u, strings.TrimRight(u, "/")+"/readyz"))
+			findings = append(findings, serverFindings(ctx, client, u, strings.TrimRight(u, "/")+"/readyz")...)
+			if strings.HasPrefix(u, "https://") {
+				findings = append(findings, certificateFinding(ctx, u, u, pool(roots), time.Now()))
+			}
 		}
 		return c.printFindings(findings)
 	}
 	return cmd
+}
+
+// pool is what a client trusts; nil is the system's.
+func pool(config *tls.Config) *x509.CertPool {
+	if config == nil {
+		return nil
+	}
+	return config.RootCAs
 }
 
 func (c *cli) printFindings(findings []finding) error {
@@ -143,42 +189,44 @@ func diskSpeed(dir string) finding {
 	return f
 }
 
-func (c *cli) networkFindings(ctx context.Context, n *devnet.Network) []finding {
+func (c *cli) networkFindings(ctx context.Context, n *devnet.Network, known *configured) []finding {
 	roles, err := devnet.Roles(c.dir)
 	if err != nil {
-		return []finding{{"network", "fail", err.Error(), ""}}
+		return []finding{{"network", "fail", err.Error(), "move the folder away and run `stratos up`"}}
 	}
 	client := &http.Client{Timeout: 3 * time.Second}
 	var out []finding
 	for _, r := range roles {
+		if err := known.readConfig(filepath.Join(r.Dir, "Caddyfile")); err != nil {
+			out = append(out, finding{r.Name, "fail", err.Error(), "`stratos up --dir " + c.dir + "` writes it again"})
+		}
 		if r.PID() == 0 {
 			out = append(out, finding{r.Name, "fail", "does not run", "start it with `stratos up --dir " + c.dir + "`; its log is " + filepath.Join(r.Dir, "log")})
 			continue
 		}
-		out = append(out, serverFinding(ctx, client, r.Name, r.Ready))
+		out = append(out, serverFindings(ctx, client, r.Name, r.Ready)...)
 	}
 	return out
 }
 
-// serverFinding asks a node whether it is ready, and compares clocks: signatures
-// between nodes allow 60 s.
-func serverFinding(ctx context.Context, client *http.Client, name, address string) finding {
+// serverFindings asks a node whether it is ready, and compares clocks.
+func serverFindings(ctx context.Context, client *http.Client, name, address string) []finding {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return finding{name, "fail", err.Error(), ""}
+		return []finding{{name, "fail", err.Error(), "write it as https://HOST[:PORT]"}}
 	}
+	sent := time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
-		return finding{name, "fail", err.Error(), "is the process there, the port open (TCP 443, UDP 443), the certificate good?"}
+		return []finding{{name, "fail", err.Error(), "is the process there, the port open (TCP 443, UDP 443), the certificate good?"}}
 	}
 	defer resp.Body.Close()
+	out := []finding{{name, "ok", address + " answers", ""}}
 	if resp.StatusCode != http.StatusOK {
-		return finding{name, "fail", address + " answers " + resp.Status, "its body lists the reasons"}
+		out = []finding{{name, "fail", address + " answers " + resp.Status, "its body lists the reasons"}}
 	}
-	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		if off := time.Since(date).Abs(); off > 30*time.Second {
-			return finding{name, "fail", fmt.Sprintf("its clock is %s away from ours", off.Round(time.Second)), "run an NTP client on both"}
-		}
+	if clock, ok := clockFinding(name, resp.Header.Get("Date"), sent, time.Now()); ok {
+		out = append(out, clock)
 	}
-	return finding{name, "ok", address + " answers", ""}
+	return out
 }
