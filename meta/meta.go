@@ -448,6 +448,13 @@ type Operator interface {
 	Drain(ctx context.Context, edge EdgeID, draining bool) error
 	// Revoke stops roots or objects everywhere.
 	Revoke(ctx context.Context, r RevokeRequest) (Revocation, error)
+	// Unban takes back all that was revoked as Root by operators, and returns the
+	// last order that this took. What other bans hold, and what its owner
+	// removed, stays refused. ErrNotFound when the root is not banned.
+	Unban(ctx context.Context, root sds.CID) (Revocation, error)
+	// Bans lists what operators revoked and did not take back, in the order of
+	// the numbers, up to 1,000 above after. None is the end of the list.
+	Bans(ctx context.Context, after uint64) ([]Ban, error)
 	// Status describes the meta node's knowledge for people.
 	Status(ctx context.Context) (*Status, error)
 }
@@ -483,6 +490,21 @@ type RevokeRequest struct {
 	// calls reads them from the root's manifest.
 	Objects []sds.CID
 	Reason  string
+}
+
+// Ban is a root that operators revoked.
+type Ban struct {
+	// Number of the first of its revocations.
+	Number uint64
+	Root   sds.CID
+	// Name that last pointed to the root; empty when that is forgotten.
+	Name Name
+	// Objects that it extends to.
+	Objects int64
+	// Reason, Time and Authority of the first.
+	Reason    string
+	Time      time.Time
+	Authority uint16
 }
 
 // Status of a meta node.

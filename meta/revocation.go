@@ -20,7 +20,7 @@ type Revocation struct {
 	Number    uint64
 	Authority uint16
 	Kind      RevocationKind
-	// Root that is no longer served under any name.
+	// Root that is no longer served under any name, or is again.
 	Root sds.CID
 	// Objects of a ban: refused in whatever bundle they are wrapped.
 	Objects   []sds.CID
@@ -40,6 +40,10 @@ const (
 	// Lifted takes the earlier ByOwner revocation of the root back, because the
 	// root was published again.
 	Lifted RevocationKind = 3
+	// Unbanned takes every earlier ByNetwork revocation of the root and of the
+	// objects back. What is to stay refused for another reason is revoked again
+	// by the orders that follow at once.
+	Unbanned RevocationKind = 4
 )
 
 // Bounds of a revocation. What bans more objects is several revocations.
@@ -83,7 +87,7 @@ func DecodeRevocation(b []byte) (*Revocation, error) {
 	v.Number = r.U64()
 	v.Authority = r.U16()
 	v.Kind = RevocationKind(r.U8())
-	if v.Kind < ByOwner || v.Kind > Lifted {
+	if v.Kind < ByOwner || v.Kind > Unbanned {
 		r.Fail("kind %d", v.Kind)
 	}
 	v.Root = r.CID()

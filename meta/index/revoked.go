@@ -71,6 +71,10 @@ func (c *change) revoked(ctx context.Context, v *meta.Revocation) error {
 		return refuse(meta.ErrConflict, "%s was not revoked by its owner", v.Root)
 	case v.Kind == meta.Lifted:
 		c.delete(rootKey("b/", v.Root))
+	case v.Kind == meta.Unbanned:
+		if err := c.unbanned(ctx, v); err != nil {
+			return err
+		}
 	case v.Root.Defined() && (!banned || v.Kind == meta.ByNetwork):
 		c.set(rootKey("b/", v.Root), b.encode())
 	}
@@ -82,6 +86,20 @@ func (c *change) revoked(ctx context.Context, v *meta.Revocation) error {
 	c.set(numberKey("x/", v.Number), v.Encode())
 	s.Revocation = v.Number
 	c.setState(s)
+	return nil
+}
+
+// unbanned serves again what operators revoked.
+func (c *change) unbanned(ctx context.Context, v *meta.Revocation) error {
+	for _, cid := range append(v.Objects[:len(v.Objects):len(v.Objects)], v.Root) {
+		before, banned, err := c.ban(ctx, cid)
+		if err != nil {
+			return err
+		}
+		if banned && before.Kind == meta.ByNetwork {
+			c.delete(rootKey("b/", cid))
+		}
+	}
 	return nil
 }
 

@@ -36,7 +36,8 @@ func access(procedure string) (role, bool) {
 		return router, true
 	case rpc.NodesBeatProcedure, rpc.NodesDigestProcedure, rpc.NodesReportProcedure:
 		return edge, true
-	case rpc.OperatorDrainProcedure, rpc.OperatorRevokeProcedure, rpc.OperatorStatusProcedure:
+	case rpc.OperatorDrainProcedure, rpc.OperatorRevokeProcedure, rpc.OperatorStatusProcedure,
+		rpc.OperatorUnbanProcedure, rpc.OperatorBansProcedure:
 		return operator, true
 	case rpc.OperatorAdmitProcedure:
 		return operator | stranger, true

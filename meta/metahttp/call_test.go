@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
 )
 
 // every is each method of meta.Meta once: who may call it, what arrives on the
@@ -32,6 +33,7 @@ func every() []struct {
 	digest[255] = 1 << 63
 	upload := meta.Upload{ID: [16]byte{9}, Name: "abc/x", Kind: meta.Object, MaxBytes: 7, Replicas: 2, Dead: []meta.EdgeID{3}}
 	admission := meta.Admission{Kind: meta.EdgeNode, Key: publicKey("new"), Edge: testEdge()}
+	ban := meta.RevokeRequest{Root: testCID("root"), Ban: true, Objects: []sds.CID{testCID("film"), testCID("song")}, Reason: "r"}
 	return []row{
 		{"Resolve", "router", func(ctx context.Context, m meta.Meta) (any, error) { return m.Resolve(ctx, "abc/folder/é") }, []any{"Resolve", "abc/folder/é"}, testResolution()},
 		{"Locate", "edge1", func(ctx context.Context, m meta.Meta) (any, error) { return m.Locate(ctx, [32]byte{7}) }, []any{"Locate", [32]byte{7}}, testResolution()},
@@ -57,8 +59,10 @@ func every() []struct {
 		{"Admit", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return m.Admit(ctx, admission) }, []any{"Admit", admission}, meta.EdgeID(77)},
 		{"Drain", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return nil, m.Drain(ctx, 5, true) }, []any{"Drain", meta.EdgeID(5), true}, nil},
 		{"Revoke", "operator", func(ctx context.Context, m meta.Meta) (any, error) {
-			return m.Revoke(ctx, meta.RevokeRequest{Root: testCID("root"), Ban: true, Reason: "r"})
-		}, []any{"Revoke", meta.RevokeRequest{Root: testCID("root"), Ban: true, Reason: "r"}}, testRevocation()},
+			return m.Revoke(ctx, ban)
+		}, []any{"Revoke", ban}, testRevocation()},
+		{"Unban", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return m.Unban(ctx, testCID("root")) }, []any{"Unban", testCID("root")}, testRevocation()},
+		{"Bans", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return m.Bans(ctx, 7) }, []any{"Bans", uint64(7)}, testBans()},
 		{"Status", "operator", func(ctx context.Context, m meta.Meta) (any, error) { return m.Status(ctx) }, []any{"Status"}, testStatus()},
 	}
 }
@@ -117,7 +121,7 @@ func TestNobodyElseMayCall(t *testing.T) {
 		"Begin": {"origin"}, "Grow": {"origin"}, "Publish": {"origin"}, "Rename": {"origin"}, "Remove": {"origin"},
 		"Issue": {"router"},
 		"Beat":  {"edge1"}, "Digest": {"edge1"}, "Report": {"edge1"},
-		"Admit": {"operator"}, "Drain": {"operator"}, "Revoke": {"operator"}, "Status": {"operator"},
+		"Admit": {"operator"}, "Drain": {"operator"}, "Revoke": {"operator"}, "Unban": {"operator"}, "Bans": {"operator"}, "Status": {"operator"},
 	}
 	for _, test := range every() {
 		for _, caller := range []string{"edge1", "edge2", "origin", "router", "operator", "stranger"} {

@@ -211,6 +211,10 @@ func TestHandlerRefusesBadRequests(t *testing.T) {
 		"an edge speaking for another": {"edge1", rpc.NodesBeatProcedure, strings.NewReader(`{"edge":2}`), 403},
 		"an edge speaking for none":    {"edge1", rpc.NodesBeatProcedure, strings.NewReader(`{}`), 403},
 		"a revocation of a wrong root": {"operator", rpc.OperatorRevokeProcedure, strings.NewReader(`{"root":"AAAA"}`), 400},
+		"a ban of what is no CID":      {"operator", rpc.OperatorRevokeProcedure, strings.NewReader(`{"ban":true,"objects":["AAAA"]}`), 400},
+		"a ban of an empty CID":        {"operator", rpc.OperatorRevokeProcedure, strings.NewReader(`{"ban":true,"objects":[""]}`), 400},
+		"a ban of too many objects":    {"operator", rpc.OperatorRevokeProcedure, strings.NewReader(`{"ban":true,"objects":["` + strings.Repeat(`","`, meta.MaxRevokedObjects) + `"]}`), 400},
+		"an unban of no root":          {"operator", rpc.OperatorUnbanProcedure, strings.NewReader(`{}`), 400},
 	} {
 		if answer := post(t, url, test.caller, test.path, "application/json", test.body); answer.StatusCode != test.want {
 			text, _ := io.ReadAll(answer.Body)

@@ -111,6 +111,21 @@ func (f *fake) Revoke(_ context.Context, r meta.RevokeRequest) (meta.Revocation,
 	return testRevocation(), f.ask("Revoke", r)
 }
 
+func (f *fake) Unban(_ context.Context, root sds.CID) (meta.Revocation, error) {
+	return testRevocation(), f.ask("Unban", root)
+}
+
+func (f *fake) Bans(_ context.Context, after uint64) ([]meta.Ban, error) {
+	return testBans(), f.ask("Bans", after)
+}
+
+func testBans() []meta.Ban {
+	return []meta.Ban{
+		{Number: 3, Root: testCID("root"), Name: "abc/x", Objects: 2, Reason: "court order", Time: time.Unix(1, 2).UTC(), Authority: 7},
+		{Number: 1 << 63, Root: testCID("other")},
+	}
+}
+
 func (f *fake) Status(context.Context) (*meta.Status, error) { return testStatus(), f.ask("Status") }
 
 const testChain = "test-1"

@@ -9,6 +9,7 @@ import (
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/metapb"
 	rpc "github.com/stratos-mesh/stratos/meta/metapb/metapbconnect"
+	"github.com/stratos-mesh/stratos/sds"
 )
 
 // Admit asks the meta node; see meta.Operator.
@@ -27,16 +28,10 @@ func (c *Client) Drain(ctx context.Context, edge meta.EdgeID, draining bool) err
 // Revoke asks the meta node; see meta.Operator. A call that may have arrived is
 // not made again: each makes a revocation of its own.
 func (c *Client) Revoke(ctx context.Context, q meta.RevokeRequest) (meta.Revocation, error) {
-	answer, err := call(ctx, c, once, 0, &metapb.RevokeRequest{Root: cidBytes(q.Root), Ban: q.Ban, Reason: text(q.Reason)}, revokeMethod)
-	if err != nil {
-		return meta.Revocation{}, err
-	}
-	var r reading
-	v := r.revocation(answer.GetRevocation())
-	if r.err != nil {
-		return meta.Revocation{}, malformed(r.err)
-	}
-	return v, nil
+	answer, err := call(ctx, c, once, 0, &metapb.RevokeRequest{
+		Root: cidBytes(q.Root), Ban: q.Ban, Reason: text(q.Reason), Objects: each(q.Objects, cidBytes),
+	}, revokeMethod)
+	return revocationOf(answer.GetRevocation(), err)
 }
 
 // Status asks the meta node; see meta.Operator.
@@ -122,7 +117,14 @@ func (s operatorServer) Drain(ctx context.Context, q *metapb.DrainRequest) (*met
 
 func (s operatorServer) Revoke(ctx context.Context, q *metapb.RevokeRequest) (*metapb.RevokeResponse, error) {
 	var r reading
-	request := meta.RevokeRequest{Root: r.cid("root", q.GetRoot()), Ban: q.GetBan(), Reason: q.GetReason()}
+	if len(q.GetObjects()) > meta.MaxRevokedObjects {
+		r.fail("%d objects, at most %d at once", len(q.GetObjects()), meta.MaxRevokedObjects)
+		return nil, r.invalid()
+	}
+	request := meta.RevokeRequest{
+		Root: r.cid("root", q.GetRoot()), Ban: q.GetBan(), Reason: q.GetReason(),
+		Objects: each(q.GetObjects(), func(b []byte) sds.CID { return r.object(b) }),
+	}
 	if err := r.invalid(); err != nil {
 		return nil, err
 	}

@@ -277,10 +277,12 @@ func (*DrainResponse) Descriptor() ([]byte, []int) {
 }
 
 type RevokeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Root          []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
-	Ban           bool                   `protobuf:"varint,2,opt,name=ban,proto3" json:"ban,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Root   []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
+	Ban    bool                   `protobuf:"varint,2,opt,name=ban,proto3" json:"ban,omitempty"`
+	Reason string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// CIDs that a ban extends to, at most 8,000.
+	Objects       [][]byte `protobuf:"bytes,4,rep,name=objects,proto3" json:"objects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +338,13 @@ func (x *RevokeRequest) GetReason() string {
 	return ""
 }
 
+func (x *RevokeRequest) GetObjects() [][]byte {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
 type RevokeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A signed revocation.
@@ -381,6 +390,278 @@ func (x *RevokeResponse) GetRevocation() []byte {
 	return nil
 }
 
+type UnbanRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Root          []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnbanRequest) Reset() {
+	*x = UnbanRequest{}
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnbanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnbanRequest) ProtoMessage() {}
+
+func (x *UnbanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnbanRequest.ProtoReflect.Descriptor instead.
+func (*UnbanRequest) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UnbanRequest) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+type UnbanResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last signed revocation that it took.
+	Revocation    []byte `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnbanResponse) Reset() {
+	*x = UnbanResponse{}
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnbanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnbanResponse) ProtoMessage() {}
+
+func (x *UnbanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnbanResponse.ProtoReflect.Descriptor instead.
+func (*UnbanResponse) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UnbanResponse) GetRevocation() []byte {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+type BansRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the last ban that is known.
+	After         uint64 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BansRequest) Reset() {
+	*x = BansRequest{}
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BansRequest) ProtoMessage() {}
+
+func (x *BansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BansRequest.ProtoReflect.Descriptor instead.
+func (*BansRequest) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *BansRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type BansResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of their numbers, at most 1,000.
+	Bans          []*Ban `protobuf:"bytes,1,rep,name=bans,proto3" json:"bans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BansResponse) Reset() {
+	*x = BansResponse{}
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BansResponse) ProtoMessage() {}
+
+func (x *BansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BansResponse.ProtoReflect.Descriptor instead.
+func (*BansResponse) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *BansResponse) GetBans() []*Ban {
+	if x != nil {
+		return x.Bans
+	}
+	return nil
+}
+
+type Ban struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Root   []byte                 `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"`
+	// The name that last pointed to the root; may be empty.
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Objects       int64                  `protobuf:"varint,4,opt,name=objects,proto3" json:"objects,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	Authority     uint32                 `protobuf:"varint,7,opt,name=authority,proto3" json:"authority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ban) Reset() {
+	*x = Ban{}
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ban) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ban) ProtoMessage() {}
+
+func (x *Ban) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ban.ProtoReflect.Descriptor instead.
+func (*Ban) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Ban) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Ban) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *Ban) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Ban) GetObjects() int64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *Ban) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Ban) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Ban) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -389,7 +670,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[6]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +682,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[6]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +695,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{6}
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{11}
 }
 
 type StatusResponse struct {
@@ -441,7 +722,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[7]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +734,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[7]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +747,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{7}
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StatusResponse) GetChainId() string {
@@ -595,7 +876,7 @@ type EdgeStatus struct {
 
 func (x *EdgeStatus) Reset() {
 	*x = EdgeStatus{}
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[8]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -607,7 +888,7 @@ func (x *EdgeStatus) String() string {
 func (*EdgeStatus) ProtoMessage() {}
 
 func (x *EdgeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[8]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -620,7 +901,7 @@ func (x *EdgeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EdgeStatus.ProtoReflect.Descriptor instead.
 func (*EdgeStatus) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{8}
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EdgeStatus) GetEdge() *Edge {
@@ -680,7 +961,7 @@ type RepairStatus struct {
 
 func (x *RepairStatus) Reset() {
 	*x = RepairStatus{}
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[9]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +973,7 @@ func (x *RepairStatus) String() string {
 func (*RepairStatus) ProtoMessage() {}
 
 func (x *RepairStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[9]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +986,7 @@ func (x *RepairStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairStatus.ProtoReflect.Descriptor instead.
 func (*RepairStatus) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{9}
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RepairStatus) GetUnit() []byte {
@@ -769,7 +1050,7 @@ type UnitStatus struct {
 
 func (x *UnitStatus) Reset() {
 	*x = UnitStatus{}
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[10]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1062,7 @@ func (x *UnitStatus) String() string {
 func (*UnitStatus) ProtoMessage() {}
 
 func (x *UnitStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_operator_proto_msgTypes[10]
+	mi := &file_stratos_meta_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1075,7 @@ func (x *UnitStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnitStatus.ProtoReflect.Descriptor instead.
 func (*UnitStatus) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_stratos_meta_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UnitStatus) GetUnit() []byte {
@@ -840,15 +1121,34 @@ const file_stratos_meta_v1_operator_proto_rawDesc = "" +
 	"\fDrainRequest\x12\x12\n" +
 	"\x04edge\x18\x01 \x01(\rR\x04edge\x12\x1a\n" +
 	"\bdraining\x18\x02 \x01(\bR\bdraining\"\x0f\n" +
-	"\rDrainResponse\"M\n" +
+	"\rDrainResponse\"g\n" +
 	"\rRevokeRequest\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x10\n" +
 	"\x03ban\x18\x02 \x01(\bR\x03ban\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"0\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
+	"\aobjects\x18\x04 \x03(\fR\aobjects\"0\n" +
 	"\x0eRevokeResponse\x12\x1e\n" +
 	"\n" +
 	"revocation\x18\x01 \x01(\fR\n" +
-	"revocation\"\x0f\n" +
+	"revocation\"\"\n" +
+	"\fUnbanRequest\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\"/\n" +
+	"\rUnbanResponse\x12\x1e\n" +
+	"\n" +
+	"revocation\x18\x01 \x01(\fR\n" +
+	"revocation\"#\n" +
+	"\vBansRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"8\n" +
+	"\fBansResponse\x12(\n" +
+	"\x04bans\x18\x01 \x03(\v2\x14.stratos.meta.v1.BanR\x04bans\"\xc5\x01\n" +
+	"\x03Ban\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04root\x18\x02 \x01(\fR\x04root\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\aobjects\x18\x04 \x01(\x03R\aobjects\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12.\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\tauthority\x18\a \x01(\rR\tauthority\"\x0f\n" +
 	"\rStatusRequest\"\xc8\x04\n" +
 	"\x0eStatusResponse\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x1c\n" +
@@ -897,11 +1197,13 @@ const file_stratos_meta_v1_operator_proto_rawDesc = "" +
 	"\x15NODE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eNODE_KIND_EDGE\x10\x01\x12\x14\n" +
 	"\x10NODE_KIND_ORIGIN\x10\x02\x12\x14\n" +
-	"\x10NODE_KIND_ROUTER\x10\x032\xb5\x02\n" +
+	"\x10NODE_KIND_ROUTER\x10\x032\xc7\x03\n" +
 	"\bOperator\x12F\n" +
 	"\x05Admit\x12\x1d.stratos.meta.v1.AdmitRequest\x1a\x1e.stratos.meta.v1.AdmitResponse\x12F\n" +
 	"\x05Drain\x12\x1d.stratos.meta.v1.DrainRequest\x1a\x1e.stratos.meta.v1.DrainResponse\x12I\n" +
-	"\x06Revoke\x12\x1e.stratos.meta.v1.RevokeRequest\x1a\x1f.stratos.meta.v1.RevokeResponse\x12N\n" +
+	"\x06Revoke\x12\x1e.stratos.meta.v1.RevokeRequest\x1a\x1f.stratos.meta.v1.RevokeResponse\x12F\n" +
+	"\x05Unban\x12\x1d.stratos.meta.v1.UnbanRequest\x1a\x1e.stratos.meta.v1.UnbanResponse\x12H\n" +
+	"\x04Bans\x12\x1c.stratos.meta.v1.BansRequest\x1a\x1d.stratos.meta.v1.BansResponse\"\x03\x90\x02\x02\x12N\n" +
 	"\x06Status\x12\x1e.stratos.meta.v1.StatusRequest\x1a\x1f.stratos.meta.v1.StatusResponse\"\x03\x90\x02\x02B-Z+github.com/stratos-mesh/stratos/meta/metapbb\x06proto3"
 
 var (
@@ -917,7 +1219,7 @@ func file_stratos_meta_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_stratos_meta_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stratos_meta_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_stratos_meta_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_stratos_meta_v1_operator_proto_goTypes = []any{
 	(NodeKind)(0),                 // 0: stratos.meta.v1.NodeKind
 	(*AdmitRequest)(nil),          // 1: stratos.meta.v1.AdmitRequest
@@ -926,38 +1228,49 @@ var file_stratos_meta_v1_operator_proto_goTypes = []any{
 	(*DrainResponse)(nil),         // 4: stratos.meta.v1.DrainResponse
 	(*RevokeRequest)(nil),         // 5: stratos.meta.v1.RevokeRequest
 	(*RevokeResponse)(nil),        // 6: stratos.meta.v1.RevokeResponse
-	(*StatusRequest)(nil),         // 7: stratos.meta.v1.StatusRequest
-	(*StatusResponse)(nil),        // 8: stratos.meta.v1.StatusResponse
-	(*EdgeStatus)(nil),            // 9: stratos.meta.v1.EdgeStatus
-	(*RepairStatus)(nil),          // 10: stratos.meta.v1.RepairStatus
-	(*UnitStatus)(nil),            // 11: stratos.meta.v1.UnitStatus
-	(*Edge)(nil),                  // 12: stratos.meta.v1.Edge
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(*UnbanRequest)(nil),          // 7: stratos.meta.v1.UnbanRequest
+	(*UnbanResponse)(nil),         // 8: stratos.meta.v1.UnbanResponse
+	(*BansRequest)(nil),           // 9: stratos.meta.v1.BansRequest
+	(*BansResponse)(nil),          // 10: stratos.meta.v1.BansResponse
+	(*Ban)(nil),                   // 11: stratos.meta.v1.Ban
+	(*StatusRequest)(nil),         // 12: stratos.meta.v1.StatusRequest
+	(*StatusResponse)(nil),        // 13: stratos.meta.v1.StatusResponse
+	(*EdgeStatus)(nil),            // 14: stratos.meta.v1.EdgeStatus
+	(*RepairStatus)(nil),          // 15: stratos.meta.v1.RepairStatus
+	(*UnitStatus)(nil),            // 16: stratos.meta.v1.UnitStatus
+	(*Edge)(nil),                  // 17: stratos.meta.v1.Edge
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
 }
 var file_stratos_meta_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: stratos.meta.v1.AdmitRequest.kind:type_name -> stratos.meta.v1.NodeKind
-	12, // 1: stratos.meta.v1.AdmitRequest.edge:type_name -> stratos.meta.v1.Edge
-	9,  // 2: stratos.meta.v1.StatusResponse.edges:type_name -> stratos.meta.v1.EdgeStatus
-	10, // 3: stratos.meta.v1.StatusResponse.repairs:type_name -> stratos.meta.v1.RepairStatus
-	11, // 4: stratos.meta.v1.StatusResponse.degraded:type_name -> stratos.meta.v1.UnitStatus
-	12, // 5: stratos.meta.v1.EdgeStatus.edge:type_name -> stratos.meta.v1.Edge
-	13, // 6: stratos.meta.v1.EdgeStatus.last_beat:type_name -> google.protobuf.Timestamp
-	13, // 7: stratos.meta.v1.RepairStatus.started:type_name -> google.protobuf.Timestamp
-	14, // 8: stratos.meta.v1.RepairStatus.expected:type_name -> google.protobuf.Duration
-	1,  // 9: stratos.meta.v1.Operator.Admit:input_type -> stratos.meta.v1.AdmitRequest
-	3,  // 10: stratos.meta.v1.Operator.Drain:input_type -> stratos.meta.v1.DrainRequest
-	5,  // 11: stratos.meta.v1.Operator.Revoke:input_type -> stratos.meta.v1.RevokeRequest
-	7,  // 12: stratos.meta.v1.Operator.Status:input_type -> stratos.meta.v1.StatusRequest
-	2,  // 13: stratos.meta.v1.Operator.Admit:output_type -> stratos.meta.v1.AdmitResponse
-	4,  // 14: stratos.meta.v1.Operator.Drain:output_type -> stratos.meta.v1.DrainResponse
-	6,  // 15: stratos.meta.v1.Operator.Revoke:output_type -> stratos.meta.v1.RevokeResponse
-	8,  // 16: stratos.meta.v1.Operator.Status:output_type -> stratos.meta.v1.StatusResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	17, // 1: stratos.meta.v1.AdmitRequest.edge:type_name -> stratos.meta.v1.Edge
+	11, // 2: stratos.meta.v1.BansResponse.bans:type_name -> stratos.meta.v1.Ban
+	18, // 3: stratos.meta.v1.Ban.time:type_name -> google.protobuf.Timestamp
+	14, // 4: stratos.meta.v1.StatusResponse.edges:type_name -> stratos.meta.v1.EdgeStatus
+	15, // 5: stratos.meta.v1.StatusResponse.repairs:type_name -> stratos.meta.v1.RepairStatus
+	16, // 6: stratos.meta.v1.StatusResponse.degraded:type_name -> stratos.meta.v1.UnitStatus
+	17, // 7: stratos.meta.v1.EdgeStatus.edge:type_name -> stratos.meta.v1.Edge
+	18, // 8: stratos.meta.v1.EdgeStatus.last_beat:type_name -> google.protobuf.Timestamp
+	18, // 9: stratos.meta.v1.RepairStatus.started:type_name -> google.protobuf.Timestamp
+	19, // 10: stratos.meta.v1.RepairStatus.expected:type_name -> google.protobuf.Duration
+	1,  // 11: stratos.meta.v1.Operator.Admit:input_type -> stratos.meta.v1.AdmitRequest
+	3,  // 12: stratos.meta.v1.Operator.Drain:input_type -> stratos.meta.v1.DrainRequest
+	5,  // 13: stratos.meta.v1.Operator.Revoke:input_type -> stratos.meta.v1.RevokeRequest
+	7,  // 14: stratos.meta.v1.Operator.Unban:input_type -> stratos.meta.v1.UnbanRequest
+	9,  // 15: stratos.meta.v1.Operator.Bans:input_type -> stratos.meta.v1.BansRequest
+	12, // 16: stratos.meta.v1.Operator.Status:input_type -> stratos.meta.v1.StatusRequest
+	2,  // 17: stratos.meta.v1.Operator.Admit:output_type -> stratos.meta.v1.AdmitResponse
+	4,  // 18: stratos.meta.v1.Operator.Drain:output_type -> stratos.meta.v1.DrainResponse
+	6,  // 19: stratos.meta.v1.Operator.Revoke:output_type -> stratos.meta.v1.RevokeResponse
+	8,  // 20: stratos.meta.v1.Operator.Unban:output_type -> stratos.meta.v1.UnbanResponse
+	10, // 21: stratos.meta.v1.Operator.Bans:output_type -> stratos.meta.v1.BansResponse
+	13, // 22: stratos.meta.v1.Operator.Status:output_type -> stratos.meta.v1.StatusResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_stratos_meta_v1_operator_proto_init() }
@@ -972,7 +1285,7 @@ func file_stratos_meta_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stratos_meta_v1_operator_proto_rawDesc), len(file_stratos_meta_v1_operator_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

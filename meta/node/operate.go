@@ -12,7 +12,6 @@ import (
 	"github.com/stratos-mesh/stratos/meta/inventory"
 	"github.com/stratos-mesh/stratos/meta/journal"
 	"github.com/stratos-mesh/stratos/meta/place"
-	"github.com/stratos-mesh/stratos/sds"
 )
 
 // Admit registers a node, or changes what is registered under its key. With a
@@ -131,47 +130,6 @@ func (n *Node) Drain(ctx context.Context, edge meta.EdgeID, draining bool) error
 		return fmt.Errorf("drain: %w", err)
 	}
 	return nil
-}
-
-// Revoke stops a root or objects everywhere.
-func (n *Node) Revoke(ctx context.Context, r meta.RevokeRequest) (meta.Revocation, error) {
-	switch {
-	case !r.Root.Defined():
-		return meta.Revocation{}, fmt.Errorf("revoke: %w: no root", meta.ErrInvalid)
-	case len(r.Objects) > meta.MaxRevokedObjects:
-		return meta.Revocation{}, fmt.Errorf("revoke: %w: %d objects, at most %d at once", meta.ErrInvalid, len(r.Objects), meta.MaxRevokedObjects)
-	case !r.Ban && len(r.Objects) > 0:
-		return meta.Revocation{}, fmt.Errorf("revoke: %w: objects belong to a ban", meta.ErrInvalid)
-	case len(r.Reason) > meta.MaxReason:
-		return meta.Revocation{}, fmt.Errorf("revoke: %w: a reason of %d bytes, at most %d", meta.ErrInvalid, len(r.Reason), meta.MaxReason)
-	}
-	n.revoking.Lock()
-	defer n.revoking.Unlock()
-	var v *meta.Revocation
-	err := n.readable(ctx, func() (err error) {
-		if v, err = n.revocation(ctx, meta.ByNetwork, r.Root, r.Objects, r.Reason); err != nil {
-			return err
-		}
-		return n.change(ctx, &journal.Revoked{Revocation: *v})
-	})
-	if err != nil {
-		return meta.Revocation{}, fmt.Errorf("revoke: %w", err)
-	}
-	return *v, nil
-}
-
-// revocation makes the next one; revoking is held.
-func (n *Node) revocation(ctx context.Context, kind meta.RevocationKind, root sds.CID, objects []sds.CID, reason string) (*meta.Revocation, error) {
-	s, err := n.index.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v := &meta.Revocation{
-		Number: s.Revocation + 1, Authority: n.cfg.Authority, Kind: kind, Root: root, Objects: append([]sds.CID(nil), objects...), Reason: reason,
-		Time: n.cfg.Now().UTC(),
-	}
-	v.Sign(n.cfg.Key, n.cfg.ChainID)
-	return v, nil
 }
 
 // Status describes what the node knows, for people.

@@ -39,6 +39,10 @@ const (
 	OperatorDrainProcedure = "/stratos.meta.v1.Operator/Drain"
 	// OperatorRevokeProcedure is the fully-qualified name of the Operator's Revoke RPC.
 	OperatorRevokeProcedure = "/stratos.meta.v1.Operator/Revoke"
+	// OperatorUnbanProcedure is the fully-qualified name of the Operator's Unban RPC.
+	OperatorUnbanProcedure = "/stratos.meta.v1.Operator/Unban"
+	// OperatorBansProcedure is the fully-qualified name of the Operator's Bans RPC.
+	OperatorBansProcedure = "/stratos.meta.v1.Operator/Bans"
 	// OperatorStatusProcedure is the fully-qualified name of the Operator's Status RPC.
 	OperatorStatusProcedure = "/stratos.meta.v1.Operator/Status"
 )
@@ -48,6 +52,8 @@ type OperatorClient interface {
 	Admit(context.Context, *metapb.AdmitRequest) (*metapb.AdmitResponse, error)
 	Drain(context.Context, *metapb.DrainRequest) (*metapb.DrainResponse, error)
 	Revoke(context.Context, *metapb.RevokeRequest) (*metapb.RevokeResponse, error)
+	Unban(context.Context, *metapb.UnbanRequest) (*metapb.UnbanResponse, error)
+	Bans(context.Context, *metapb.BansRequest) (*metapb.BansResponse, error)
 	Status(context.Context, *metapb.StatusRequest) (*metapb.StatusResponse, error)
 }
 
@@ -80,6 +86,19 @@ func NewOperatorClient(httpClient connect.HTTPClient, baseURL string, opts ...co
 			connect.WithSchema(operatorMethods.ByName("Revoke")),
 			connect.WithClientOptions(opts...),
 		),
+		unban: connect.NewClient[metapb.UnbanRequest, metapb.UnbanResponse](
+			httpClient,
+			baseURL+OperatorUnbanProcedure,
+			connect.WithSchema(operatorMethods.ByName("Unban")),
+			connect.WithClientOptions(opts...),
+		),
+		bans: connect.NewClient[metapb.BansRequest, metapb.BansResponse](
+			httpClient,
+			baseURL+OperatorBansProcedure,
+			connect.WithSchema(operatorMethods.ByName("Bans")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		status: connect.NewClient[metapb.StatusRequest, metapb.StatusResponse](
 			httpClient,
 			baseURL+OperatorStatusProcedure,
@@ -95,6 +114,8 @@ type operatorClient struct {
 	admit  *connect.Client[metapb.AdmitRequest, metapb.AdmitResponse]
 	drain  *connect.Client[metapb.DrainRequest, metapb.DrainResponse]
 	revoke *connect.Client[metapb.RevokeRequest, metapb.RevokeResponse]
+	unban  *connect.Client[metapb.UnbanRequest, metapb.UnbanResponse]
+	bans   *connect.Client[metapb.BansRequest, metapb.BansResponse]
 	status *connect.Client[metapb.StatusRequest, metapb.StatusResponse]
 }
 
@@ -125,6 +146,24 @@ func (c *operatorClient) Revoke(ctx context.Context, req *metapb.RevokeRequest) 
 	return nil, err
 }
 
+// Unban calls stratos.meta.v1.Operator.Unban.
+func (c *operatorClient) Unban(ctx context.Context, req *metapb.UnbanRequest) (*metapb.UnbanResponse, error) {
+	response, err := c.unban.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Bans calls stratos.meta.v1.Operator.Bans.
+func (c *operatorClient) Bans(ctx context.Context, req *metapb.BansRequest) (*metapb.BansResponse, error) {
+	response, err := c.bans.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Status calls stratos.meta.v1.Operator.Status.
 func (c *operatorClient) Status(ctx context.Context, req *metapb.StatusRequest) (*metapb.StatusResponse, error) {
 	response, err := c.status.CallUnary(ctx, connect.NewRequest(req))
@@ -139,6 +178,8 @@ type OperatorHandler interface {
 	Admit(context.Context, *metapb.AdmitRequest) (*metapb.AdmitResponse, error)
 	Drain(context.Context, *metapb.DrainRequest) (*metapb.DrainResponse, error)
 	Revoke(context.Context, *metapb.RevokeRequest) (*metapb.RevokeResponse, error)
+	Unban(context.Context, *metapb.UnbanRequest) (*metapb.UnbanResponse, error)
+	Bans(context.Context, *metapb.BansRequest) (*metapb.BansResponse, error)
 	Status(context.Context, *metapb.StatusRequest) (*metapb.StatusResponse, error)
 }
 
@@ -167,6 +208,19 @@ func NewOperatorHandler(svc OperatorHandler, opts ...connect.HandlerOption) (str
 		connect.WithSchema(operatorMethods.ByName("Revoke")),
 		connect.WithHandlerOptions(opts...),
 	)
+	operatorUnbanHandler := connect.NewUnaryHandlerSimple(
+		OperatorUnbanProcedure,
+		svc.Unban,
+		connect.WithSchema(operatorMethods.ByName("Unban")),
+		connect.WithHandlerOptions(opts...),
+	)
+	operatorBansHandler := connect.NewUnaryHandlerSimple(
+		OperatorBansProcedure,
+		svc.Bans,
+		connect.WithSchema(operatorMethods.ByName("Bans")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	operatorStatusHandler := connect.NewUnaryHandlerSimple(
 		OperatorStatusProcedure,
 		svc.Status,
@@ -182,6 +236,10 @@ func NewOperatorHandler(svc OperatorHandler, opts ...connect.HandlerOption) (str
 			operatorDrainHandler.ServeHTTP(w, r)
 		case OperatorRevokeProcedure:
 			operatorRevokeHandler.ServeHTTP(w, r)
+		case OperatorUnbanProcedure:
+			operatorUnbanHandler.ServeHTTP(w, r)
+		case OperatorBansProcedure:
+			operatorBansHandler.ServeHTTP(w, r)
 		case OperatorStatusProcedure:
 			operatorStatusHandler.ServeHTTP(w, r)
 		default:
@@ -203,6 +261,14 @@ func (UnimplementedOperatorHandler) Drain(context.Context, *metapb.DrainRequest)
 
 func (UnimplementedOperatorHandler) Revoke(context.Context, *metapb.RevokeRequest) (*metapb.RevokeResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("stratos.meta.v1.Operator.Revoke is not implemented"))
+}
+
+func (UnimplementedOperatorHandler) Unban(context.Context, *metapb.UnbanRequest) (*metapb.UnbanResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("stratos.meta.v1.Operator.Unban is not implemented"))
+}
+
+func (UnimplementedOperatorHandler) Bans(context.Context, *metapb.BansRequest) (*metapb.BansResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("stratos.meta.v1.Operator.Bans is not implemented"))
 }
 
 func (UnimplementedOperatorHandler) Status(context.Context, *metapb.StatusRequest) (*metapb.StatusResponse, error) {
