@@ -29,6 +29,9 @@ func (r *Router) canonical(w http.ResponseWriter, req *http.Request) error {
 	q.bits, q.before = r.memory.demand.add(q.unit(), q.each())
 	query := req.URL.Query()
 	returned := query.Get("r") == "1"
+	if done, err := r.playlist(w, req, q, returned); done || err != nil {
+		return err
+	}
 	location, err := r.locate(ctx, q, req.TLS != nil, returned, query)
 	if err != nil {
 		return err
@@ -48,7 +51,7 @@ func (r *Router) canonical(w http.ResponseWriter, req *http.Request) error {
 // locate gives the URL at the edge. When none of a ticket's edges is routable
 // any more, a second ticket is made; it can only fail in a race.
 func (r *Router) locate(ctx context.Context, q *request, tls, returned bool, query url.Values) (string, error) {
-	key := shareKey{netOf(q.client), q.found.Record.Root}
+	key := q.shareKey()
 	if returned {
 		r.returning(key, q)
 	}

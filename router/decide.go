@@ -8,6 +8,7 @@ import (
 
 	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/receipt"
 	"github.com/stratos-mesh/stratos/router/geo"
 )
 
@@ -17,6 +18,9 @@ const (
 	bundleSession = 12 * time.Hour
 	objectSession = time.Hour
 )
+
+// growingBytes is the first instalment for what nobody knows the size of yet.
+const growingBytes = 64 << 20
 
 // request is what the steps before the decision found out.
 type request struct {
@@ -63,6 +67,17 @@ func (q *request) unit() meta.UnitKey {
 // each is the mean size of the record's objects.
 func (q *request) each() int64 { return q.found.Record.Size / max(q.found.Record.Objects, 1) }
 
+// bind is what tickets for the request bind.
+func (q *request) bind() [32]byte {
+	if q.found.Growing != nil {
+		return q.found.Growing.Bind()
+	}
+	return q.found.Record.Root.Digest
+}
+
+// shareKey is who may have the same class B ticket.
+func (q *request) shareKey() shareKey { return shareKey{netOf(q.client), q.bind()} }
+
 func (q *request) query(where geo.Answer) Query {
 	return Query{
 		Lat: where.Lat, Lon: where.Lon, Unit: q.unit(), Holders: q.found.Holders, Maybe: q.found.Maybe,
@@ -89,6 +104,11 @@ func (r *Router) ticket(ctx context.Context, q *request, draft meta.TicketReques
 		if nearest, ok := table.Edge(choice.Working[0]); ok {
 			region = nearest.Region
 		}
+	}
+	if q.found.Growing != nil {
+		draft.Class |= receipt.Growing
+		draft.Bind = q.bind()
+		draft.MaxBytes = max(draft.MaxBytes, growingBytes)
 	}
 	draft.Root, draft.Unit = q.found.Record.Root, q.unit()
 	// The call outlives this function when its caller goes away.

@@ -93,8 +93,20 @@ func (m *fakeMeta) Resolve(_ context.Context, path string) (meta.Resolution, err
 	return meta.Resolution{}, meta.ErrNotFound
 }
 
-func (m *fakeMeta) Locate(context.Context, [32]byte) (meta.Resolution, error) {
+func (m *fakeMeta) Locate(_ context.Context, bind [32]byte) (meta.Resolution, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.records {
+		if r.Growing == nil && r.Record.Root.Digest == bind || r.Growing != nil && r.Growing.Bind() == bind {
+			return r, m.failing
+		}
+	}
 	return meta.Resolution{}, meta.ErrNotFound
+}
+
+// authorities are the keys that tickets are good under.
+func (m *fakeMeta) authorities() map[uint16]ed25519.PublicKey {
+	return map[uint16]ed25519.PublicKey{1: m.key.Public().(ed25519.PublicKey)}
 }
 
 func (m *fakeMeta) List(context.Context, string, string, int) (meta.Page, error) {
@@ -170,6 +182,9 @@ func (m *fakeMeta) sign(q meta.TicketRequest) meta.Issued {
 	t := &receipt.Ticket{
 		ID: receipt.NewTicketID(m.now().Add(q.Lifetime), 1, [6]byte(sequence[2:])), Class: q.Class,
 		ViewerAlg: q.ViewerAlg, ViewerKey: q.ViewerKey, Bind: q.Root.Digest, MaxBytes: q.MaxBytes, MaxRateKbps: q.MaxRateKbps,
+	}
+	if q.Class&receipt.Growing != 0 {
+		t.Bind = q.Bind
 	}
 	for _, id := range append(append([]meta.EdgeID(nil), q.Working...), q.Rest...) {
 		if len(t.Edges) < TicketEdges {

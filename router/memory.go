@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stratos-mesh/stratos/meta"
-	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/receipt"
 )
 
 // Memory is what a router remembers and counts. All of it may be lost; a server
@@ -21,16 +21,20 @@ type Memory struct {
 	network atomic.Pointer[snapshot]
 	names   *memo[string, resolved]
 	shared  *memo[shareKey, *sharedTicket]
-	demand  *demand
-	why     *decisions
-	metrics *metrics
-	choices sync.Pool
+	// presentations are multivariant playlists by root; spares second tickets by
+	// the first.
+	presentations *memo[presentationKey, *presentation]
+	spares        *memo[receipt.TicketID, *meta.Issued]
+	demand        *demand
+	why           *decisions
+	metrics       *metrics
+	choices       sync.Pool
 }
 
-// shareKey is who shares a class B ticket: a network, for a root.
+// shareKey is who shares a class B ticket: a network, for what it binds.
 type shareKey struct {
 	network netip.Prefix
-	root    sds.CID
+	bind    [32]byte
 }
 
 // sharedTicket is a class B ticket with how often it may still be handed out.
@@ -54,12 +58,14 @@ func NewMemory(now func() time.Time) *Memory {
 		now = time.Now
 	}
 	m := &Memory{
-		now:     now,
-		names:   newMemo[string, resolved](namesKept, now),
-		shared:  newMemo[shareKey, *sharedTicket](sharesKept, now),
-		demand:  newDemand(now),
-		why:     newDecisions(),
-		choices: sync.Pool{New: func() any { return new(Choice) }},
+		now:           now,
+		names:         newMemo[string, resolved](namesKept, now),
+		shared:        newMemo[shareKey, *sharedTicket](sharesKept, now),
+		presentations: newMemo[presentationKey, *presentation](presentationsKept, now),
+		spares:        newMemo[receipt.TicketID, *meta.Issued](sharesKept, now),
+		demand:        newDemand(now),
+		why:           newDecisions(),
+		choices:       sync.Pool{New: func() any { return new(Choice) }},
 	}
 	m.metrics = newMetrics(m)
 	return m

@@ -6,7 +6,9 @@
 // signed or one of the last minute used again (tickets.go), and the viewer
 // redirected (canonical.go). The same decision, explained, is what
 // /v1/route shows (route.go); /v1/sessions opens a session that signs receipts
-// (sessions.go).
+// (sessions.go). A multivariant playlist is answered here, rewritten for two of
+// the ticket's edges (playlist.go, multivariant.go), and /v1/steering tells the
+// player which of them to use (steering.go).
 //
 // A router holds no key and no state that matters: names, network and tickets
 // come from a meta node, and what is remembered here is a cache of a second or a
@@ -40,6 +42,8 @@ type Config struct {
 	// have it; nil takes the connection's peer. No field of a request is ever
 	// believed here.
 	Client func(*http.Request) netip.Addr
+	// HTTP reads multivariant playlists from edges; nil is http.DefaultClient.
+	HTTP *http.Client
 	// Development allows edges without https.
 	Development bool
 	// Logger gets what went wrong; nil is slog.Default().
@@ -61,6 +65,9 @@ type Router struct {
 func New(c Config) *Router {
 	if c.Client == nil {
 		c.Client = peer
+	}
+	if c.HTTP == nil {
+		c.HTTP = http.DefaultClient
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

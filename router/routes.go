@@ -23,6 +23,7 @@ func (r *Router) routes() {
 	get("/readyz", r.ready)
 	get("/v1/route/", r.explain)
 	get("/v1/why/{id}", r.explainTicket)
+	get("/v1/steering/{ticket}", r.steer)
 	r.mux.Handle("/v1/sessions", r.only(r.open, http.MethodPost))
 	get("/v1/", nothing)
 }

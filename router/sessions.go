@@ -38,6 +38,24 @@ type Session struct {
 	Kind     string        `json:"kind"`
 	Edges    []SessionEdge `json:"edges"`
 	Expires  time.Time     `json:"expires"`
+	// Of a bundle with a multivariant playlist: the playlist, with whole URLs on
+	// the first two edges; the digest over all of its media playlists, unless
+	// some have none; where to ask which edge to use; and what lies beside it.
+	Multivariant string `json:"multivariant,omitempty"`
+	Integrity    string `json:"integrity,omitempty"`
+	Steering     string `json:"steering,omitempty"`
+	Poster       string `json:"poster,omitempty"`
+	Thumbnails   string `json:"thumbnails,omitempty"`
+	// Growing is there while the bundle is still being made.
+	Growing *SessionGrowing `json:"growing,omitempty"`
+}
+
+// SessionGrowing is how to check the playlists of a bundle that is still being
+// made: each is signed, under this name, with this key, in base64url.
+type SessionGrowing struct {
+	Name     meta.Name `json:"name"`
+	Key      string    `json:"key"`
+	Sequence uint64    `json:"sequence"`
 }
 
 // SessionEdge is an edge of the session, in the order in which to try them, and
@@ -86,8 +104,13 @@ func (r *Router) open(w http.ResponseWriter, req *http.Request) error {
 			answer.Edges = append(answer.Edges, SessionEdge{ID: edge.ID, URL: url})
 		}
 	}
+	if err := r.video(req.Context(), req, q, &issued, &answer); err != nil {
+		return err
+	}
 	return writeJSON(w, answer)
 }
+
+func keyText(key []byte) string { return base64.RawURLEncoding.EncodeToString(key) }
 
 func readSession(w http.ResponseWriter, req *http.Request) (*SessionRequest, error) {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, req.Body, maxSessionBody))

@@ -239,8 +239,12 @@ func TestResolveTellsWhatIsMissing(t *testing.T) {
 		strings.Repeat("x", sds.MaxComponent):   sds.ErrNotFound,
 		strings.Repeat("x", sds.MaxComponent+1): sds.ErrMalformed,
 	} {
-		if _, err := sds.Resolve(t.Context(), store, m.Root, path); !errors.Is(err, want) {
+		entry, err := sds.Resolve(t.Context(), store, m.Root, path)
+		if !errors.Is(err, want) {
 			t.Errorf("%.40q: got %v, want %v", path, err, want)
+		}
+		if found, err := sds.Lookup(t.Context(), store, m.Root, path); !errors.Is(err, want) || err == nil && found != entry.CID {
+			t.Errorf("%.40q looked up: got %s, %v, want %s, %v", path, found, err, entry.CID, want)
 		}
 	}
 	if _, err := sds.Resolve(t.Context(), store, sds.Sum(sds.Raw, []byte("?")), ""); !errors.Is(err, sds.ErrNotFound) {

@@ -32,17 +32,36 @@ func Resolve(ctx context.Context, g Getter, root CID, path string) (Entry, error
 	return entry, nil
 }
 
+// Lookup is Resolve for who has the directories and nothing else: it does not
+// get what the path leads to, and so knows no more of it than its name.
+func Lookup(ctx context.Context, g Getter, root CID, path string) (CID, error) {
+	at, err := lookup(ctx, g, root, path)
+	if err != nil {
+		return CID{}, fmt.Errorf("look up %.80q in %s: %w", path, root, err)
+	}
+	return at, nil
+}
+
+func lookup(ctx context.Context, g Getter, at CID, path string) (CID, error) {
+	if path == "" {
+		return at, nil
+	}
+	clean, err := CleanPath(path)
+	if err != nil {
+		return CID{}, err
+	}
+	for component := range strings.SplitSeq(clean, "/") {
+		if at, err = child(ctx, g, at, component); err != nil {
+			return CID{}, err
+		}
+	}
+	return at, nil
+}
+
 func resolve(ctx context.Context, g Getter, at CID, path string) (Entry, error) {
-	if path != "" {
-		clean, err := CleanPath(path)
-		if err != nil {
-			return Entry{}, err
-		}
-		for component := range strings.SplitSeq(clean, "/") {
-			if at, err = child(ctx, g, at, component); err != nil {
-				return Entry{}, err
-			}
-		}
+	at, err := lookup(ctx, g, at, path)
+	if err != nil {
+		return Entry{}, err
 	}
 	if at.Codec == Raw {
 		block, err := g.Get(ctx, at)

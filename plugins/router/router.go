@@ -64,6 +64,7 @@ type node interface {
 	Dir() string
 	Key() ed25519.PrivateKey
 	Meta() meta.Meta
+	HTTPClient() *http.Client
 	Development() bool
 }
 
@@ -118,7 +119,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("stratos_router: metrics: %w", err)
 	}
 	h.router = router.New(router.Config{
-		Meta: self.Meta(), Geo: chain, Client: client, Development: self.Development(), Logger: h.log, Memory: kept,
+		Meta: self.Meta(), Geo: chain, Client: client, Development: self.Development(), Logger: h.log, Memory: kept, HTTP: self.HTTPClient(),
 	})
 	h.run(ctx, files)
 	return nil

@@ -1,0 +1,112 @@
+package router
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/car"
+	"github.com/stratos-mesh/stratos/sds/mem"
+)
+
+// maxNodes bounds the nodes on the way to a playlist: directories of a few
+// thousand entries each.
+const maxNodes = 32 << 20
+
+// source reads files of a bundle from one edge, and believes nothing: an edge
+// gives the directory nodes on the way from the root to a path, which prove what
+// the path leads to, and the bytes, which must be that.
+type source struct {
+	http *http.Client
+	// at is the URL of the bundle on the edge, with its ticket and a slash.
+	at string
+}
+
+func (s source) get(ctx context.Context, path, query string, limit int64) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.at+(&url.URL{Path: path}).EscapedPath()+query, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%s: %w", path, sds.ErrNotFound)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: the edge answered %s", path, response.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", path, sds.ErrTooLarge, limit)
+	}
+	return body, err
+}
+
+// nodes fetches the nodes on the way to a path.
+func (s source) nodes(ctx context.Context, path string) (*mem.Store, error) {
+	archive, err := s.get(ctx, path, "?format=nodes", maxNodes)
+	if err != nil {
+		return nil, err
+	}
+	store := mem.New()
+	r, err := car.NewReader(bytes.NewReader(archive))
+	for err == nil {
+		var cid sds.CID
+		var block []byte
+		if cid, block, err = r.Next(); err == nil {
+			_, err = sds.Receive(ctx, store, cid, bytes.NewReader(block), sds.Cached)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return store, nil
+}
+
+// file reads a file and checks it against what the nodes say of its path.
+func (s source) file(ctx context.Context, nodes sds.Getter, root sds.CID, path string, limit int64) ([]byte, error) {
+	cid, err := sds.Lookup(ctx, proof{nodes}, root, path)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.get(ctx, path, "", limit)
+	if err != nil {
+		return nil, err
+	}
+	nowhere := func(context.Context, sds.CID, []byte) error { return nil }
+	built, err := sds.Import(ctx, bytes.NewReader(body), nowhere)
+	if err != nil {
+		return nil, err
+	}
+	if built.Root != cid {
+		return nil, fmt.Errorf("%s: %w: the edge sent %s, the root has %s", path, sds.ErrCorrupt, built.Root, cid)
+	}
+	return body, nil
+}
+
+// has tells whether a path is in the tree, as far as the nodes show.
+func has(ctx context.Context, nodes sds.Getter, root sds.CID, path string) bool {
+	_, err := sds.Lookup(ctx, proof{nodes}, root, path)
+	return err == nil
+}
+
+// proof is the nodes that an edge sent. One that is not among them proves
+// nothing, least of all that a path is not there.
+type proof struct{ sds.Getter }
+
+// Get reads a node.
+func (p proof) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	block, err := p.Getter.Get(ctx, cid)
+	if errors.Is(err, sds.ErrNotFound) {
+		return nil, fmt.Errorf("node %s is not among what the edge sent: %w", cid, sds.ErrCorrupt)
+	}
+	return block, err
+}

@@ -1,0 +1,162 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stratos-mesh/stratos/internal/hls"
+	"github.com/stratos-mesh/stratos/internal/httperr"
+	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/sds"
+)
+
+// presentation is a bundle's multivariant playlist as it lies under the root,
+// with what else a player asks for. It never changes: who edits it makes a clone.
+type presentation struct {
+	playlist *hls.Playlist
+	// integrity is empty where a variant lacks digest or stable id, as in a
+	// ladder that was published as it came.
+	integrity          string
+	poster, thumbnails bool
+	err                error
+}
+
+// presentationKey is a playlist under a root.
+type presentationKey struct {
+	root sds.CID
+	path string
+}
+
+const (
+	// presentationsKept bounds those in memory, of some 20 KiB each, and
+	// presentationTTL their time there.
+	presentationsKept = 1024
+	presentationTTL   = time.Hour
+	// playlistSuffix is how multivariant playlists are told from other files
+	// before they are read, and multivariantName the one that stands for a bundle.
+	playlistSuffix   = ".m3u8"
+	multivariantName = "master.m3u8"
+	// What lies beside it.
+	posterName, thumbnailsName = "poster.jpg", "thumbnails.vtt"
+	// edgeTime is what one edge has to give it.
+	edgeTime = 800 * time.Millisecond
+)
+
+// errNoMultivariant tells that a path is no multivariant playlist.
+var errNoMultivariant = errors.New("no multivariant playlist")
+
+// present reads a multivariant playlist from the edges of a ticket, one after
+// the other until one shows what the root has.
+func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, path string) (*presentation, error) {
+	key := presentationKey{q.found.Record.Root, path}
+	p, err := r.memory.presentations.get(ctx, key, func(ctx context.Context) (*presentation, time.Duration) {
+		p, err := r.readPresentation(ctx, q, ticket, path)
+		switch {
+		case err == nil:
+			return p, presentationTTL
+		case errors.Is(err, errNoMultivariant) || errors.Is(err, sds.ErrNotFound):
+			return &presentation{err: err}, presentationTTL
+		}
+		return &presentation{err: err}, 0
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.err == nil || errors.Is(p.err, errNoMultivariant) || errors.Is(p.err, sds.ErrNotFound) {
+		return p, p.err
+	}
+	problem := httperr.Wrap(p.err, 503, "no-playlist", "no edge has given the playlist that the root names")
+	return nil, problem.WithRetry(time.Second)
+}
+
+func (r *Router) readPresentation(ctx context.Context, q *request, ticket *meta.Issued, path string) (*presentation, error) {
+	err := meta.ErrNoEdges
+	for _, id := range ticket.Ticket.Edges {
+		edge, ok := q.snapshot.table.Edge(meta.EdgeID(id))
+		if !ok || !q.snapshot.table.Routable(edge.ID) {
+			continue
+		}
+		base := edge.URL // from here, not from the viewer
+		if base == "" {
+			base = edge.TLSURL
+		}
+		s := source{r.config.HTTP, bundleURL(base, ticket.Text, q.found.Record.Name)}
+		var p *presentation
+		one, cancel := context.WithTimeout(ctx, edgeTime)
+		p, err = s.present(one, q.found.Record.Root, path)
+		cancel()
+		if err == nil || errors.Is(err, errNoMultivariant) {
+			return p, err
+		}
+		r.config.Logger.WarnContext(ctx, "multivariant playlist not read", "edge", id, "path", path, "error", err)
+	}
+	return nil, err
+}
+
+func (s source) present(ctx context.Context, root sds.CID, path string) (*presentation, error) {
+	nodes, err := s.nodes(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := s.file(ctx, nodes, root, path, hls.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	playlist, err := hls.Parse(text)
+	if err != nil || !playlist.IsMultivariant() {
+		return nil, errNoMultivariant
+	}
+	// What it lacks to be steered is made up for here, the same each time.
+	if err := playlist.AddStableIDs(); err != nil {
+		return nil, errNoMultivariant
+	}
+	p := &presentation{
+		playlist: playlist, poster: has(ctx, nodes, root, posterName), thumbnails: has(ctx, nodes, root, thumbnailsName),
+	}
+	if m, err := playlist.Multivariant(); err == nil {
+		if digest, err := m.Integrity(); err == nil {
+			p.integrity = hls.FormatIntegrity(digest)
+		}
+	}
+	return p, nil
+}
+
+// bundleURL is where an edge serves a bundle under a ticket, with a slash.
+func bundleURL(base, ticket string, name meta.Name) string {
+	return strings.TrimSuffix(base, "/") + "/t/" + ticket + (&url.URL{Path: "/" + string(name) + "/"}).EscapedPath()
+}
+
+// pathway is the id of an edge's pathway.
+func pathway(id meta.EdgeID) string { return fmt.Sprintf("e%d", id) }
+
+// maxPathways stand in a playlist; further edges come by steering.
+const maxPathways = 2
+
+// rewrite makes the playlist that viewers get: every media playlist twice, on
+// the first two edges of the ticket, and where to ask which to take.
+func (r *Router) rewrite(p *presentation, q *request, ticket *meta.Issued, path, router string, tls bool) ([]byte, error) {
+	playlist := p.playlist.Clone()
+	var ways []hls.Pathway
+	for _, id := range ticket.Ticket.Edges {
+		edge, ok := q.snapshot.table.Edge(meta.EdgeID(id))
+		if !ok || !q.snapshot.table.Routable(edge.ID) || edge.ID == q.avoid || len(ways) == maxPathways {
+			continue
+		}
+		base, err := url.Parse(bundleURL(q.snapshot.table.base(edge, tls), ticket.Text, q.found.Record.Name))
+		if err != nil {
+			return nil, fmt.Errorf("address of edge %d: %w", id, err)
+		}
+		ways = append(ways, hls.Pathway{ID: pathway(edge.ID), Base: base.JoinPath(path)})
+	}
+	if len(ways) == 0 {
+		return nil, problem(meta.ErrNoEdges)
+	}
+	if err := playlist.SetPathways(steeringURL(router, ticket.Text, path), ways); err != nil {
+		return nil, httperr.Wrap(err, 502, "bad-playlist", "the publisher's multivariant playlist cannot be served: "+err.Error())
+	}
+	return playlist.Encode(), nil
+}
