@@ -22,6 +22,8 @@ type presentation struct {
 	// ladder that was published as it came.
 	integrity          string
 	poster, thumbnails bool
+	title              string
+	width, height      int
 	err                error
 }
 
@@ -37,10 +39,9 @@ const (
 	presentationsKept = 1024
 	presentationTTL   = time.Hour
 	// playlistSuffix is how multivariant playlists are told from other files
-	// before they are read, and multivariantName the one that stands for a bundle.
-	playlistSuffix   = ".m3u8"
-	multivariantName = "master.m3u8"
-	// What lies beside it.
+	// before they are read.
+	playlistSuffix = ".m3u8"
+	// What lies beside a multivariant playlist.
 	posterName, thumbnailsName = "poster.jpg", "thumbnails.vtt"
 	// edgeTime is what one edge has to give it.
 	edgeTime = 800 * time.Millisecond
@@ -58,7 +59,7 @@ func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, p
 		switch {
 		case err == nil:
 			return p, presentationTTL
-		case errors.Is(err, errNoMultivariant) || errors.Is(err, sds.ErrNotFound):
+		case absentPlaylist(err):
 			return &presentation{err: err}, presentationTTL
 		}
 		return &presentation{err: err}, 0
@@ -66,7 +67,7 @@ func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, p
 	if err != nil {
 		return nil, err
 	}
-	if p.err == nil || errors.Is(p.err, errNoMultivariant) || errors.Is(p.err, sds.ErrNotFound) {
+	if p.err == nil || absentPlaylist(p.err) {
 		return p, p.err
 	}
 	problem := httperr.Wrap(p.err, 503, "no-playlist", "no edge has given the playlist that the root names")
@@ -118,11 +119,29 @@ func (s source) present(ctx context.Context, root sds.CID, path string) (*presen
 		playlist: playlist, poster: has(ctx, nodes, root, posterName), thumbnails: has(ctx, nodes, root, thumbnailsName),
 	}
 	if m, err := playlist.Multivariant(); err == nil {
+		p.describe(m)
 		if digest, err := m.Integrity(); err == nil {
 			p.integrity = hls.FormatIntegrity(digest)
 		}
 	}
 	return p, nil
+}
+
+// titleData is the DATA-ID under which a multivariant playlist tells its title.
+const titleData = "com.apple.hls.title"
+
+// describe takes what pages say of a video.
+func (p *presentation) describe(m *hls.Multivariant) {
+	for _, d := range m.SessionData {
+		if d.DataID == titleData && p.title == "" {
+			p.title = d.Value
+		}
+	}
+	for _, v := range m.Variants {
+		if v.Width*v.Height > p.width*p.height {
+			p.width, p.height = v.Width, v.Height
+		}
+	}
 }
 
 // bundleURL is where an edge serves a bundle under a ticket, with a slash.

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/stratos-mesh/stratos/meta"
-	"github.com/stratos-mesh/stratos/sds"
 )
 
 // playlist answers a request for a multivariant playlist itself, since media
@@ -31,7 +29,7 @@ func (r *Router) playlist(w http.ResponseWriter, req *http.Request, q *request, 
 		return false, err
 	}
 	p, err := r.present(ctx, q, &ticket.Issued, q.found.Rest)
-	if errors.Is(err, errNoMultivariant) || errors.Is(err, sds.ErrNotFound) {
+	if absentPlaylist(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -97,13 +95,13 @@ func self(req *http.Request) string {
 func (r *Router) video(ctx context.Context, req *http.Request, q *request, issued *meta.Issued, answer *Session) error {
 	path := q.found.Rest
 	if path == "" {
-		path = multivariantName
+		path = MultivariantName
 	}
 	if q.found.Record.Kind != meta.Bundle || !strings.HasSuffix(path, playlistSuffix) {
 		return nil
 	}
 	p, err := r.present(ctx, q, issued, path)
-	if errors.Is(err, errNoMultivariant) || errors.Is(err, sds.ErrNotFound) {
+	if absentPlaylist(err) {
 		return nil
 	}
 	if err != nil {

@@ -66,7 +66,7 @@ func (r *Router) steer(w http.ResponseWriter, req *http.Request) error {
 	q := &request{path: string(found.Record.Name), client: r.config.Client(req), snapshot: s, found: found}
 	path := req.URL.Query().Get("path")
 	if path == "" {
-		path = multivariantName
+		path = MultivariantName
 	}
 	p, err := r.present(req.Context(), q, ticket, path)
 	if err != nil {
@@ -234,7 +234,7 @@ func writeSteering(w http.ResponseWriter, m *SteeringManifest) error {
 // steeringURL is where a session's player asks.
 func steeringURL(router, ticket, path string) string {
 	u := strings.TrimSuffix(router, "/") + "/v1/steering/" + ticket
-	if path != multivariantName {
+	if path != MultivariantName {
 		u += "?path=" + url.QueryEscape(path)
 	}
 	return u

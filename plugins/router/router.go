@@ -31,6 +31,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/player"
 	"github.com/stratos-mesh/stratos/router"
 	"github.com/stratos-mesh/stratos/router/geo"
 )
@@ -47,6 +48,7 @@ type Handler struct {
 
 	log       *slog.Logger
 	router    *router.Router
+	pages     *pages
 	memory    string
 	databases *geo.Databases
 	stop      context.CancelFunc
@@ -121,6 +123,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.router = router.New(router.Config{
 		Meta: self.Meta(), Geo: chain, Client: client, Development: self.Development(), Logger: h.log, Memory: kept, HTTP: self.HTTPClient(),
 	})
+	built, err := player.New()
+	if err != nil {
+		return err
+	}
+	h.pages = &pages{files: built, router: h.router}
 	h.run(ctx, files)
 	return nil
 }
@@ -161,6 +168,10 @@ func (h *Handler) Cleanup() error {
 
 // ServeHTTP answers; the next handler is never asked.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	if h.pages.serves(r.URL.Path) {
+		h.pages.ServeHTTP(w, r)
+		return nil
+	}
 	h.router.ServeHTTP(w, r)
 	return nil
 }

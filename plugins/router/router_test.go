@@ -40,12 +40,13 @@ func init() {
 func (*fakeApp) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "stratos", New: func() caddy.Module { return new(fakeApp) }}
 }
-func (a *fakeApp) Start() error            { return nil }
-func (a *fakeApp) Stop() error             { return nil }
-func (a *fakeApp) Dir() string             { return a.Folder }
-func (a *fakeApp) Key() ed25519.PrivateKey { return nil }
-func (a *fakeApp) Development() bool       { return true }
-func (a *fakeApp) Meta() meta.Meta         { return theMeta }
+func (a *fakeApp) Start() error             { return nil }
+func (a *fakeApp) Stop() error              { return nil }
+func (a *fakeApp) Dir() string              { return a.Folder }
+func (a *fakeApp) Key() ed25519.PrivateKey  { return nil }
+func (a *fakeApp) Development() bool        { return true }
+func (a *fakeApp) Meta() meta.Meta          { return theMeta }
+func (a *fakeApp) HTTPClient() *http.Client { return http.DefaultClient }
 
 // theMeta is what the module under test cannot be handed otherwise.
 var theMeta = &fakeMeta{}
