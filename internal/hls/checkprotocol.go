@@ -33,13 +33,14 @@ func protocolRules() []rule {
 
 // groupsExist: every group that a variant names has a rendition.
 func groupsExist(c *checker, report reporter) {
-	has := func(kind, group string) bool {
-		return group == "" || slices.ContainsFunc(c.m.Renditions, func(r Rendition) bool { return r.Type == kind && r.GroupID == group })
+	exist := map[[2]string]bool{}
+	for _, r := range c.m.Renditions {
+		exist[[2]string{r.Type, r.GroupID}] = true
 	}
 	for _, t := range slices.Concat(c.video, c.audioOnly, c.iframes) {
 		v := t.variant
 		for _, ref := range [][2]string{{"AUDIO", v.Audio}, {"VIDEO", v.Video}, {"SUBTITLES", v.Subtitles}, {"CLOSED-CAPTIONS", v.ClosedCaptions}} {
-			if !has(ref[0], ref[1]) {
+			if ref[1] != "" && !exist[ref] {
 				report(t.where, "it names the %s group %q, which no EXT-X-MEDIA has: add a rendition or leave the attribute out", ref[0], ref[1])
 			}
 		}

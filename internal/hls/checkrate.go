@@ -84,30 +84,39 @@ func within(got, want int64) bool {
 // eachRate visits the variants all of whose media was measured, with the rates of
 // their largest combination: the variant's and the largest of each group.
 func (c *checker) eachRate(visit func(t track, average, peak int64)) {
+	audio, text := groupRates(c.audio), groupRates(c.subtitles)
 	for _, t := range known(c.video, c.audioOnly, c.iframes) {
 		average, peak := t.Average(), t.Peak()
-		audioAverage, audioPeak, known := largest(c.group(c.audio, t.variant.Audio))
-		textAverage, textPeak, known2 := largest(c.group(c.subtitles, t.variant.Subtitles))
-		if peak == 0 || !known || !known2 {
+		with, beside := audio[t.variant.Audio], text[t.variant.Subtitles]
+		if peak == 0 || with.unknown || beside.unknown {
 			continue
 		}
 		if t.variant.hasVideo() {
-			average, peak = average+audioAverage, peak+audioPeak
+			average, peak = average+with.average, peak+with.peak
 		} else {
 			// The variant of an audio group is one of the group, not beside it.
-			average, peak = max(average, audioAverage), max(peak, audioPeak)
+			average, peak = max(average, with.average), max(peak, with.peak)
 		}
-		visit(t, average+textAverage, peak+textPeak)
+		visit(t, average+beside.average, peak+beside.peak)
 	}
 }
 
-// largest rates of a group; known is false when one was not measured.
-func largest(group []track) (average, peak int64, known bool) {
-	for _, t := range group {
+// rates are the largest of a group; unknown when one was not measured.
+type rates struct {
+	average, peak int64
+	unknown       bool
+}
+
+func groupRates(tracks []track) map[string]rates {
+	groups := map[string]rates{}
+	for _, t := range tracks {
+		g := groups[t.rendition.GroupID]
 		if t.Measured == nil || t.Peak() == 0 {
-			return 0, 0, false
+			g.unknown = true
+		} else {
+			g.average, g.peak = max(g.average, t.Average()), max(g.peak, t.Peak())
 		}
-		average, peak = max(average, t.Average()), max(peak, t.Peak())
+		groups[t.rendition.GroupID] = g
 	}
-	return average, peak, true
+	return groups
 }

@@ -16,7 +16,8 @@ type Part struct {
 
 // SetSegmentDigests asks for the digest of every segment and initialization
 // section of a media playlist and writes them into it, instead of those that are
-// there. Doing it twice is doing it once.
+// there. Segments with EXT-X-GAP have none: there is no file. Doing it twice is
+// doing it once.
 func (p *Playlist) SetSegmentDigests(digest func(Part) (Digest, error)) error {
 	kept := p.lines[:0:0]
 	for _, l := range p.lines {
@@ -52,6 +53,9 @@ func (p *Playlist) SetSegmentDigests(digest func(Part) (Digest, error)) error {
 		}
 		s := m.Segments[n]
 		n++
+		if s.Gap {
+			continue
+		}
 		d, err := digest(Part{URI: s.URI, Range: s.Range})
 		if err != nil {
 			return fmt.Errorf("hls: line %d: digest of the segment: %w", i+1, err)

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // setAttrs replaces the attribute list of line i.
@@ -110,11 +111,11 @@ func absolute(vars *variables, i int, base *url.URL, uri string) (string, error)
 // Local resolves a URI of the playlist at a path to the path of the file it
 // names in the same bundle: Local("film/v1/index.m3u8", "../a/s1.m4s") is
 // "film/a/s1.m4s". It refuses what lies outside: other hosts, paths from the
-// root, and more .. than there are folders.
+// root, more .. than there are folders, and names that no bundle has.
 func Local(playlist, uri string) (string, error) {
 	u, err := url.Parse(uri)
-	if err != nil || u.Path == "" || u.Opaque != "" {
-		return "", fmt.Errorf("hls: %.60q names no file: percent-encode it", uri)
+	if err != nil || u.Path == "" || u.Opaque != "" || strings.ContainsFunc(u.Path, unicode.IsControl) || strings.Contains(strings.ToLower(uri), "%2f") || strings.Contains(u.Path[1:], "//") {
+		return "", fmt.Errorf("hls: %.60q names no file: percent-encode it, without %%2F, empty parts and control characters", uri)
 	}
 	if u.Scheme != "" || u.Host != "" || strings.HasPrefix(u.Path, "/") {
 		return "", fmt.Errorf("hls: %.60q lies outside the bundle: put the file into it and name it by a relative path", uri)
