@@ -63,8 +63,9 @@ func TestAColdObjectIsReadFromItsHoldersAtMostTwice(t *testing.T) {
 	if limit := 2*size*101/100 + raced<<20; fromHolders > limit || fromHolders == 0 {
 		t.Errorf("%d bytes were read from holders, want some and at most %d, twice the object", fromHolders, limit)
 	}
-	if raced > 2*size>>20/4 {
-		t.Errorf("a second holder was asked for %d slices: every fourth is too many", raced)
+	// Two at once on each edge, and one in 32: see the budget of edge/fill.
+	if raced > 2*size>>20/8 {
+		t.Errorf("a second holder was asked for %d slices: every eighth is too many", raced)
 	}
 }
 

@@ -25,6 +25,7 @@ type pooled struct {
 
 	opened chan struct{}
 	once   sync.Once
+	leave  sync.Once
 }
 
 func acquire(a *App) (*pooled, error) {
@@ -62,12 +63,21 @@ func (p *pooled) start(a *App) error {
 	return nil
 }
 
-// drain tells the meta node that this edge is going.
+// leaveTimeout bounds telling the meta node that this edge is going.
+const leaveTimeout = 2 * time.Second
+
+// drain refuses new sessions and tells the meta node that this edge is going.
 func (p *pooled) drain() {
-	if n := p.node.Load(); n != nil {
-		n.draining.Store(true)
-		n.agent.Soon()
+	n := p.node.Load()
+	if n == nil {
+		return
 	}
+	n.draining.Store(true)
+	p.leave.Do(func() { // who comes second waits until it is told
+		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		defer cancel()
+		n.agent.Leave(ctx)
+	})
 }
 
 // release lets go; the last one ends the edge.

@@ -58,6 +58,8 @@ type Agent struct {
 	boot   [8]byte
 	sooner chan struct{}
 
+	sequence atomic.Uint64
+
 	// lastBeat is when the meta node last answered, in seconds; 0 is never.
 	lastBeat atomic.Int64
 	// digest asks for a comparison of everything with the next beat.

@@ -11,7 +11,6 @@ import (
 func (a *Agent) beats(ctx context.Context) {
 	interval := firstInterval
 	failures := 0
-	var sequence uint64
 	lastDigest := time.Now()
 	for ctx.Err() == nil {
 		id := a.config.Peers.Now().ID()
@@ -19,8 +18,7 @@ func (a *Agent) beats(ctx context.Context) {
 			a.waitFor(ctx, interval)
 			continue
 		}
-		sequence++
-		reply, err := a.beat(ctx, id, sequence)
+		reply, err := a.beat(ctx, id)
 		if err != nil {
 			if failures++; failures == 1 && ctx.Err() == nil {
 				a.config.Logger.Warn("no meta node takes the heartbeat; serving goes on", "error", err)
@@ -45,6 +43,18 @@ func (a *Agent) beats(ctx context.Context) {
 	}
 }
 
+// Leave tells the meta node that this edge goes, before the process does: until
+// it hears so, or misses beats, viewers are sent here.
+func (a *Agent) Leave(ctx context.Context) {
+	id := a.config.Peers.Now().ID()
+	if id == 0 {
+		return
+	}
+	if _, err := a.beat(ctx, id); err != nil {
+		a.config.Logger.Warn("no meta node heard that this edge goes; it finds out by missed beats", "error", err)
+	}
+}
+
 // waitFor waits for the next beat, less when something is to be told.
 func (a *Agent) waitFor(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -58,12 +68,12 @@ func (a *Agent) waitFor(ctx context.Context, d time.Duration) {
 
 // beat sends one heartbeat and takes in the reply. What it carried is given
 // back when it was lost.
-func (a *Agent) beat(ctx context.Context, id meta.EdgeID, sequence uint64) (meta.BeatReply, error) {
+func (a *Agent) beat(ctx context.Context, id meta.EdgeID) (meta.BeatReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	c := a.config
 	b := meta.Beat{
-		Sequence: sequence, Boot: a.boot, Version: c.Version, Load: c.Load(), Draining: c.Draining(),
+		Sequence: a.sequence.Add(1), Boot: a.boot, Version: c.Version, Load: c.Load(), Draining: c.Draining(),
 		Changes: c.Keeper.Changes(), Cached: c.Cached(), Revocation: c.Revocations.Number(), Accepted: c.Accepted(),
 	}
 	b.Done, b.Failed = a.finished()
