@@ -11,6 +11,8 @@ type Presentation struct {
 	Multivariant *Multivariant
 	// Playlists by the URI that the multivariant playlist names them with.
 	Playlists map[string]*Measured
+	// Deliveries are answers of servers, if any were asked.
+	Deliveries []Delivery
 }
 
 // Measured is a media playlist and what its segments turned out to be.
@@ -102,5 +104,5 @@ type rule struct {
 type reporter func(where, format string, args ...any)
 
 func allRules() []rule {
-	return slices.Concat(protocolRules(), videoRules(), rateRules(), audioRules(), textRules(), trickRules(), segmentRules(), mediaRules(), variantRules())
+	return slices.Concat(protocolRules(), videoRules(), rateRules(), audioRules(), textRules(), trickRules(), segmentRules(), mediaRules(), variantRules(), deliveryRules())
 }

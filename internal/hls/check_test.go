@@ -3,6 +3,7 @@ package hls
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -44,6 +45,11 @@ func perfect() *Presentation {
 			URI: uri, Width: []int{640, 960}[i], Height: []int{360, 540}[i], Codecs: "avc1.64001e", AverageBandwidth: 45_000, Bandwidth: 45_000,
 		})
 	}
+	p.Deliveries = []Delivery{
+		{URL: "https://e.example/master.m3u8", ContentType: "application/vnd.apple.mpegurl", ContentEncoding: "gzip", Redirected: true},
+		{URL: "https://e.example/1.m4s", What: DeliveredMedia, ContentType: "video/iso.segment"},
+		{URL: "https://e.example/s1.vtt", What: DeliveredText, ContentType: "text/vtt; charset=utf-8"},
+	}
 	return p
 }
 
@@ -52,7 +58,7 @@ func measured(bits int64) *Measured {
 	m := &Measured{Media: &Media{TargetDuration: 6, Type: "VOD", EndList: true}}
 	for i := range 3 {
 		m.Media.Segments = append(m.Media.Segments, Segment{URI: fmt.Sprintf("%d.m4s", i), Duration: 6 * time.Second, Map: &Map{URI: "init.mp4"}})
-		m.Segments = append(m.Segments, Measurement{Bytes: bits * 6 / 8, Duration: 6 * time.Second, KeyFirst: Yes, KeyInterval: 2 * time.Second})
+		m.Segments = append(m.Segments, Measurement{Bytes: bits * 6 / 8, Duration: 6 * time.Second, KeyFirst: FactOf(true), KeyInterval: 2 * time.Second})
 	}
 	return m
 }
@@ -173,7 +179,7 @@ var breaks = []struct {
 	{"I-frames in HDR alone", "6.16", func(p *Presentation) {
 		p.Multivariant.IFrames[0].VideoRange, p.Multivariant.IFrames[1].VideoRange = "HLG", "PQ"
 	}},
-	{"a segment that starts in mid-picture", "7.4", func(p *Presentation) { p.video().Segments[2].KeyFirst = No }},
+	{"a segment that starts in mid-picture", "7.4", func(p *Presentation) { p.video().Segments[2].KeyFirst = FactOf(false) }},
 	{"a target duration of 10 s", "7.5", func(p *Presentation) { p.video().Media.TargetDuration = 10 }},
 	{"a segment longer than it says", "7.7", func(p *Presentation) { p.video().Segments[1].Duration = 7 * time.Second }},
 	{"durations rounded to seconds", "8.1", func(p *Presentation) {
@@ -212,6 +218,12 @@ var breaks = []struct {
 	{"no frame rate", "9.15", func(p *Presentation) { p.Multivariant.Variants[0].FrameRate = 0 }},
 	{"HDR beside one that does not say", "9.16", func(p *Presentation) { p.Multivariant.Variants[0].VideoRange = "PQ" }},
 	{"steering without a beginning", "9.18", func(p *Presentation) { p.Multivariant.Steering = &Steering{ServerURI: "/s"} }},
+	{"a segment that is redirected", "8.18", func(p *Presentation) { p.Deliveries[1].Redirected = true }},
+	{"a playlist that is not compressed", "10.1", func(p *Presentation) { p.Deliveries[0].ContentEncoding = "" }},
+	{"a playlist as a segment", "10.4", func(p *Presentation) { p.Deliveries[0].ContentType = "video/mp4" }},
+	{"a segment of no type", "10.4", func(p *Presentation) { p.Deliveries[1].ContentType = "" }},
+	{"subtitles as a film", "10.4", func(p *Presentation) { p.Deliveries[2].ContentType = "video/mp4" }},
+	{"a segment in the clear", "11.1", func(p *Presentation) { p.Deliveries[1].URL = "http://e.example/1.m4s" }},
 	{"a score on one variant", "9.19", func(p *Presentation) { p.Multivariant.Variants[0].Score = 2 }},
 }
 
@@ -223,6 +235,9 @@ func TestWhoBreaksARuleIsFound(t *testing.T) {
 			p := perfect()
 			b.do(p)
 			found := Check(p)
+			if len(found) > 0 && !strings.HasPrefix(found[0].String(), found[0].Rule+" ("+string(found[0].Severity)+") "+found[0].Where+": ") {
+				t.Errorf("a finding is written as %q", found[0])
+			}
 			if !slices.ContainsFunc(found, func(f Finding) bool { return f.Rule == b.rule && f.Where != "" && f.Message != "" }) {
 				t.Errorf("Check found %v, want rule %s", found, b.rule)
 			}

@@ -14,7 +14,8 @@ type checker struct {
 	video, audioOnly, iframes []track
 	audio, subtitles          []track
 	// playlists of all of them, each once.
-	playlists []track
+	playlists  []track
+	deliveries []Delivery
 }
 
 // A track is a variant or rendition with its media playlist, nil when missing.
@@ -26,7 +27,7 @@ type track struct {
 }
 
 func newChecker(p *Presentation) *checker {
-	c := &checker{m: p.Multivariant}
+	c := &checker{m: p.Multivariant, deliveries: p.Deliveries}
 	seen := map[string]bool{}
 	add := func(list *[]track, t track, uri string) {
 		t.Measured = p.Playlists[uri]

@@ -130,6 +130,75 @@ func TestPathwaysThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
+func TestGroupsNamedAgainstUsAreRefusedNotMixed(t *testing.T) {
+	t.Parallel()
+	text := "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\nv.m3u8\n"
+	for dashes := range 9 {
+		text += "#EXT-X-MEDIA:TYPE=AUDIO,NAME=\"n\",GROUP-ID=\"a" + strings.Repeat("-", dashes) + strings.Repeat("b", min(dashes, 1)) + "\"\n"
+	}
+	b := base(t, "https://e.example/m.m3u8")
+	err := parse(t, text).SetPathways("/s", []hls.Pathway{{ID: "a", Base: b}, {ID: "b", Base: b}})
+	if err == nil || !strings.Contains(err.Error(), "rename the groups") {
+		t.Errorf("SetPathways gave %v, want the groups refused", err)
+	}
+}
+
+func TestAPlaylistThatWouldGrowTooLargeIsRefused(t *testing.T) {
+	t.Parallel()
+	b := base(t, "https://e.example/"+strings.Repeat("x", 400)+"/m.m3u8")
+	text := "#EXTM3U\n" + strings.Repeat("#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", 20_000)
+	err := parse(t, text).SetPathways("/s", []hls.Pathway{{ID: "a", Base: b}, {ID: "b", Base: b}})
+	if err == nil || !strings.Contains(err.Error(), "the limit is 16777216: name fewer") {
+		t.Errorf("SetPathways gave %v, want it refused", err)
+	}
+}
+
+func TestEditsOfWhatCannotBeReadAreRefused(t *testing.T) {
+	t.Parallel()
+	b := base(t, "https://e.example/m.m3u8")
+	edits := map[string]func(*hls.Playlist) error{
+		"SetPathways":  func(p *hls.Playlist) error { return p.SetPathways("/s", []hls.Pathway{{ID: "a", Base: b}}) },
+		"AbsoluteURIs": func(p *hls.Playlist) error { return p.AbsoluteURIs(b) },
+		"AddStableIDs": (*hls.Playlist).AddStableIDs,
+		"SetPlaylistDigests": func(p *hls.Playlist) error {
+			return p.SetPlaylistDigests(func(string) (hls.Digest, error) { return hls.Digest{}, nil })
+		},
+		"SetSegmentDigests": func(p *hls.Playlist) error {
+			return p.SetSegmentDigests(func(hls.Part) (hls.Digest, error) { return hls.Digest{}, nil })
+		},
+	}
+	define := "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n"
+	for name, text := range map[string]string{
+		"a variable twice":               define + "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n",
+		"a variable nobody defined":      define + "#EXT-X-STREAM-INF:BANDWIDTH=1\n{$c}\n",
+		"one of them in an attribute":    define + "#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"{$c}\"\n",
+		"one of them in a media segment": define + "#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{$c}\n",
+	} {
+		for edit, do := range edits {
+			if edit == "SetSegmentDigests" != (name == "one of them in a media segment") {
+				continue
+			}
+			if err := do(parse(t, text)); !errors.Is(err, hls.ErrMalformed) {
+				t.Errorf("%s: %s gave %v, want ErrMalformed", name, edit, err)
+			}
+		}
+	}
+}
+
+func TestLinesAreAddedAfterOneWithoutABreak(t *testing.T) {
+	t.Parallel()
+	p := parse(t, "#EXTM3U")
+	if err := p.SetSteering(hls.Steering{ServerURI: "/s"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(p.Encode()), "#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI=\"/s\"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if err := p.SetSteering(hls.Steering{ServerURI: "/s", PathwayID: "a\"b"}); err == nil {
+		t.Error("a quote in a pathway was taken")
+	}
+}
+
 func TestAbsoluteURIsLeaveEverythingElse(t *testing.T) {
 	t.Parallel()
 	p := parse(t, "#EXTM3U\r\n# kept\r\n#EXT-X-CONTENT-STEERING:SERVER-URI=\"s\"\r\n#EXT-X-SESSION-DATA:DATA-ID=\"d\",URI=\"d.json\", X=1\r\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"../a.m3u8\",GROUP-ID=\"g\",NAME=\"n\"\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\nv.m3u8?x=1\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\nhttps://other.example/v.m3u8")
