@@ -491,6 +491,22 @@ func rows() map[string]func(*testing.T, *stage) {
 			want(t, r, 451, "Cache-Control", "no-store")
 			r, _ = s.e.get(t, "/t/"+text+"/other/wrap/ok.txt")
 			want(t, r, 200)
+			s.revoke(t, meta.Revocation{Kind: meta.Unbanned, Root: first.record.Root, Objects: []sds.CID{sds.Sum(sds.Raw, film)}})
+			r, _ = s.e.get(t, "/t/"+text+"/other/wrap/deep/g.mp4")
+			want(t, r, 200)
+			r, _ = s.e.get(t, "/t/"+s.world.ticket(first, nil, s.e)+"/acme/film/f.mp4")
+			want(t, r, 200)
+		},
+		"shared": func(t *testing.T, s *stage) {
+			icon := content(11, 3000)
+			first := s.publish("acme/icon.png", map[string][]byte{"": icon}, s.e)
+			other := s.publish("other/site", map[string][]byte{"icon.png": icon}, s.e)
+			s.revoke(t, meta.Revocation{Root: first.record.Root})
+			r, _ := s.e.get(t, "/acme/icon.png?t="+s.world.ticket(first, nil, s.e))
+			want(t, r, 410)
+			r, body := s.e.get(t, "/t/"+s.world.ticket(other, nil, s.e)+"/other/site/icon.png")
+			want(t, r, 200)
+			same(t, body, icon)
 		},
 		"problem": func(t *testing.T, s *stage) {
 			r, body := s.e.get(t, s.in("none"))

@@ -161,7 +161,7 @@ func TestARestartKnowsWhatItHoldsAndServesWithoutAMetaNode(t *testing.T) {
 	if r.StatusCode != 200 || !bytes.Equal(body, p.files["0.mp4"]) {
 		t.Errorf("status %d, %d bytes", r.StatusCode, len(body))
 	}
-	if again.revocations.Number() != 1 || again.revocations.Revoked(sds.Sum(sds.Raw, []byte("gone"))) == nil {
+	if again.revocations.Number() != 1 || again.revocations.Root(sds.Sum(sds.Raw, []byte("gone"))) == nil {
 		t.Error("the revocation was forgotten")
 	}
 	if h := again.keeper.Holdings(); len(h) != 1 || h[0].State != meta.Complete {

@@ -104,7 +104,7 @@ func open(a *App) (n *node, err error) {
 	})}
 	n.fill, err = fill.New(fill.Config{
 		Store: n.disk, Memory: config.Memory, Peers: n.peers, HTTP: client, Sign: a.signer.Sign,
-		Revoked: n.revocations.Revoked, Filled: n.warm.add,
+		Revoked: n.revocations.Object, Filled: n.warm.add,
 	})
 	if err != nil {
 		return nil, err
@@ -124,7 +124,8 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 		return err
 	}
 	n.catalog, err = catalog.New(catalog.Config{
-		Index: index{n}, Getter: n.fill.Getter, Assigned: n.keeper.Assigned, Revoked: n.revocations.Revoked,
+		Index: index{n}, Getter: n.fill.Getter, Assigned: n.keeper.Assigned,
+		RootRevoked: n.revocations.Root, Revoked: n.revocations.Object,
 		ChainID: func() string { return n.peers.Now().ChainID },
 	})
 	if err != nil {
@@ -135,7 +136,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	}
 	n.sessions = session.NewTable(session.Config{Peers: n.peers, Draining: n.isDraining})
 	n.writes = write.New(write.Config{
-		Store: n.disk, Leases: n.leases, Peers: n.peers, HTTP: client, Sign: n.signer.Sign, Banned: n.revocations.Banned,
+		Store: n.disk, Leases: n.leases, Peers: n.peers, HTTP: client, Sign: n.signer.Sign, Banned: n.revocations.Object,
 	})
 	n.slices = newSlices(n)
 	n.unticketed.Store(serve.NewBudget(config.ServeUnticketed, nil))

@@ -128,7 +128,7 @@ func (p parent) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
 }
 
 func (p parent) read(ctx context.Context, cid sds.CID) ([]byte, error) {
-	if err := p.node.revocations.Revoked(cid); err != nil {
+	if err := p.node.revocations.Object(cid); err != nil {
 		return nil, err
 	}
 	want, ok := ctx.Value(wantKey{}).(peers.Want)

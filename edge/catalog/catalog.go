@@ -39,8 +39,9 @@ type Config struct {
 	// Assigned finds the records, one a name, of a root that this edge keeps a
 	// replica of.
 	Assigned func(digest [32]byte) []meta.Record
-	// Revoked says why a CID must not be served, nil when it may.
-	Revoked func(cid sds.CID) error
+	// RootRevoked says why a root must not be served, Revoked why an object must
+	// not, in whatever root; nil when they may.
+	RootRevoked, Revoked func(cid sds.CID) error
 	// ChainID of the network, under which owners sign.
 	ChainID func() string
 	// Budget of parsed manifests in bytes; 0 is 32 MiB.
@@ -158,6 +159,9 @@ func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.Edge
 	if len(record.Units) > 0 {
 		want.Unit = record.Units[0]
 	}
+	if err := c.config.RootRevoked(record.Root); err != nil {
+		return nil, fmt.Errorf("root %s: %w", record.Root, err)
+	}
 	manifest, err := c.manifest(ctx, record, want)
 	if err != nil {
 		return nil, fmt.Errorf("manifest of %s: %w", record.Root, err)
@@ -216,6 +220,9 @@ func (c *Catalog) Forget(digest [32]byte) { c.roots.Invalidate(digest) }
 // Revoke applies new revocations to what is in memory, so that reads under way
 // stop too.
 func (c *Catalog) Revoke() {
+	c.mu.Lock()
+	clear(c.absent) // some may be served again
+	c.mu.Unlock()
 	for _, r := range c.roots.All() {
 		c.mark(r)
 	}
@@ -225,7 +232,7 @@ func (c *Catalog) Revoke() {
 // now: what a delivery began with may have left the memory since, and then no
 // revocation reaches it there.
 func (c *Catalog) Stopped(r *Root, o *Object) error {
-	if err := c.config.Revoked(r.Record.Root); err != nil {
+	if err := c.config.RootRevoked(r.Record.Root); err != nil {
 		return err
 	}
 	return c.config.Revoked(o.CID)
@@ -234,7 +241,7 @@ func (c *Catalog) Stopped(r *Root, o *Object) error {
 // mark sets the revoked flags of a root and of its objects, or takes them away
 // where a revocation was lifted.
 func (c *Catalog) mark(r *Root) {
-	r.revoked.Store(reason(c.config.Revoked(r.Record.Root)))
+	r.revoked.Store(reason(c.config.RootRevoked(r.Record.Root)))
 	t := r.table.Load()
 	if t == nil {
 		return

@@ -67,8 +67,8 @@ func newCatalog(t *testing.T, budget int64) (*Catalog, *mem.Store, *index, map[s
 	c, err := New(Config{
 		Index: i, Getter: func(peers.Want) sds.Getter { return store }, Budget: budget,
 		Assigned: func([32]byte) []meta.Record { return nil },
-		Revoked:  func(cid sds.CID) error { return revoked[cid] },
-		ChainID:  func() string { return "test-1" },
+		Revoked:  func(cid sds.CID) error { return revoked[cid] }, RootRevoked: func(sds.CID) error { return nil },
+		ChainID: func() string { return "test-1" },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +216,7 @@ func TestALostManifestIsMadeUpForWithoutReadingContent(t *testing.T) {
 	c, err := New(Config{
 		Index: i, Getter: func(peers.Want) sds.Getter { return store },
 		Assigned: func([32]byte) []meta.Record { return nil }, Revoked: func(sds.CID) error { return nil },
+		RootRevoked: func(sds.CID) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,8 @@ func filming(t *testing.T, test func(t *testing.T, c *Catalog, f *film, state fu
 		c, err := New(Config{
 			Index: f, Getter: func(peers.Want) sds.Getter { return store },
 			Assigned: func([32]byte) []meta.Record { return nil }, Revoked: func(sds.CID) error { return nil },
-			ChainID: func() string { return "test-1" },
+			RootRevoked: func(sds.CID) error { return nil },
+			ChainID:     func() string { return "test-1" },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,10 @@
 // Package revoke holds the revocations in force on this edge: signed, numbered
 // orders to stop serving a root or objects. They are kept over a restart, and a
 // number is reported only when everything up to it is in force.
+//
+// A root that is revoked is not served under any name; files in it that other
+// roots have too go on there, for their owners did not ask for it. Objects are
+// what a ban names: they are not served, fetched or stored wherever they are.
 package revoke
 
 import (
@@ -26,8 +30,9 @@ type List struct {
 	keeper Keeper
 	number atomic.Uint64
 
-	mu     sync.RWMutex // guards following
-	reason map[sds.CID]reason
+	mu      sync.RWMutex // guards following
+	roots   map[sds.CID]reason
+	objects map[sds.CID]reason
 }
 
 // reason why something must not be served.
@@ -52,7 +57,7 @@ func (r reason) err() error {
 
 // Open reads what is in force.
 func Open(keeper Keeper) (*List, error) {
-	l := &List{keeper: keeper, reason: make(map[sds.CID]reason)}
+	l := &List{keeper: keeper, roots: make(map[sds.CID]reason), objects: make(map[sds.CID]reason)}
 	stored, err := keeper.Revocations()
 	if err != nil {
 		return nil, fmt.Errorf("read revocations: %w", err)
@@ -100,41 +105,43 @@ func (l *List) Add(list []meta.Revocation, network *peers.Snapshot) error {
 func (l *List) apply(r *meta.Revocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	why := banned
-	if r.Kind == meta.ByOwner {
-		why = deleted
-	}
-	if r.Kind == meta.Lifted {
+	switch r.Kind {
+	case meta.ByOwner:
+		l.roots[r.Root] = max(l.roots[r.Root], deleted)
+	case meta.Lifted:
 		// Only its owner's own order is taken back, never a ban.
-		if l.reason[r.Root] == deleted {
-			delete(l.reason, r.Root)
+		if l.roots[r.Root] == deleted {
+			delete(l.roots, r.Root)
 		}
-		why = none
-	}
-	for _, cid := range append([]sds.CID{r.Root}, r.Objects...) {
-		if why != none && cid.Defined() {
-			l.reason[cid] = max(l.reason[cid], why)
+	case meta.ByNetwork:
+		l.roots[r.Root] = banned
+		for _, object := range r.Objects {
+			l.objects[object] = banned
+		}
+	case meta.Unbanned:
+		if l.roots[r.Root] == banned {
+			delete(l.roots, r.Root)
+		}
+		for _, object := range r.Objects {
+			delete(l.objects, object)
 		}
 	}
 	l.number.Store(max(l.number.Load(), r.Number))
 }
 
-// Revoked says why a CID must not be served or fetched; nil when it may.
-func (l *List) Revoked(cid sds.CID) error {
+// Root says why a root must not be served under any name; nil when it may.
+func (l *List) Root(cid sds.CID) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.reason[cid].err()
+	return max(l.roots[cid], l.objects[cid]).err()
 }
 
-// Banned says why a CID must not even be taken in under a grant. What its owner
-// deleted may come back: he publishes it again, and his order is lifted.
-func (l *List) Banned(cid sds.CID) error {
+// Object says why an object must not be served, fetched or stored in whatever
+// root it is; nil when it may.
+func (l *List) Object(cid sds.CID) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if why := l.reason[cid]; why == banned {
-		return why.err()
-	}
-	return nil
+	return l.objects[cid].err()
 }
 
 // Number is the highest in force.

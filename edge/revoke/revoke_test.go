@@ -53,18 +53,21 @@ func TestRevocations(t *testing.T) {
 	if err := list.Add([]meta.Revocation{owner, ban}, table.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if err := list.Banned(cid("a")); err != nil {
-		t.Errorf("what its owner deleted may be published again: %v", err)
-	}
-	if err := list.Banned(cid("object")); !errors.Is(err, meta.ErrBanned) {
-		t.Errorf("a banned object may not be taken in: got %v", err)
-	}
 	check := func(l *List, name string, want error) {
 		t.Helper()
-		if got := l.Revoked(cid(name)); !errors.Is(got, want) || want == nil && got != nil {
-			t.Errorf("%s: %v, want %v", name, got, want)
+		if got := l.Root(cid(name)); !errors.Is(got, want) || want == nil && got != nil {
+			t.Errorf("root %s: %v, want %v", name, got, want)
 		}
 	}
+	object := func(l *List, name string, want error) {
+		t.Helper()
+		if got := l.Object(cid(name)); !errors.Is(got, want) || want == nil && got != nil {
+			t.Errorf("object %s: %v, want %v", name, got, want)
+		}
+	}
+	object(list, "a", nil) // it may be in a folder of somebody else
+	object(list, "b", nil)
+	object(list, "object", meta.ErrBanned)
 	check(list, "a", meta.ErrDeleted)
 	check(list, "b", meta.ErrBanned)
 	check(list, "object", meta.ErrBanned)
@@ -77,6 +80,18 @@ func TestRevocations(t *testing.T) {
 	check(list, "a", nil)
 	check(list, "b", meta.ErrBanned) // nobody lifts a ban this way
 
+	unbanned := []meta.Revocation{
+		revocation(meta.ByNetwork, cid("f"), cid("g"), cid("h")), revocation(meta.ByOwner, cid("i")),
+		revocation(meta.Unbanned, cid("f"), cid("g")), revocation(meta.Unbanned, cid("i")),
+	}
+	if err := list.Add(unbanned, table.Now()); err != nil {
+		t.Fatal(err)
+	}
+	check(list, "f", nil)
+	object(list, "g", nil)
+	object(list, "h", meta.ErrBanned) // the order to take it back did not name it
+	check(list, "i", meta.ErrDeleted) // no operator undoes what its owner removed
+
 	forged := revocation(meta.ByNetwork, cid("c"))
 	forged.Root = cid("d")
 	good := revocation(meta.ByNetwork, cid("e"))
@@ -85,17 +100,18 @@ func TestRevocations(t *testing.T) {
 	}
 	check(list, "d", nil)
 	check(list, "e", nil) // in order, or not at all
-	if list.Number() != 4 {
-		t.Errorf("number %d, want 4", list.Number())
+	if list.Number() != 8 {
+		t.Errorf("number %d, want 8", list.Number())
 	}
 	again, err := Open(&memory{list: slices.Clone(stored.list)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	check(again, "a", nil)
-	check(again, "object", meta.ErrBanned)
-	if again.Number() != 4 {
-		t.Errorf("after a restart number %d, want 4", again.Number())
+	object(again, "object", meta.ErrBanned)
+	object(again, "g", nil)
+	if again.Number() != 8 {
+		t.Errorf("after a restart number %d, want 8", again.Number())
 	}
 
 	stored.err = errors.New("disk full")
