@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/meta"
@@ -202,6 +203,78 @@ func TestKillingTheOriginInTheMiddleOfAnUpload(t *testing.T) {
 	if got := v.want(http.StatusOK, "GET", v.at("/v1/files/demo/killed?content=1"), nil).body; !bytes.Equal(got, data) {
 		t.Error("read back something else")
 	}
+}
+
+func TestKillingTheOriginWhileItConcatenates(t *testing.T) {
+	t.Parallel()
+	v := startVictim(t)
+	var data []byte
+	var parts []string
+	for i := range 3 {
+		part := content(2<<20 + 1000*i)
+		data = append(data, part...)
+		made := v.want(http.StatusCreated, "POST", v.at("/v1/uploads"), nil, tus, "Upload-Concat: partial", fmt.Sprintf("Upload-Length: %d", len(part)))
+		path := made.Header.Get("Location")
+		path = path[strings.Index(path, "/v1/"):]
+		v.want(http.StatusNoContent, "PATCH", v.at(path), bytes.NewReader(part), tus, "Content-Type: application/offset+octet-stream", "Upload-Offset: 0")
+		parts = append(parts, path)
+	}
+	concat := func() (answer, error) {
+		return v.try("POST", v.at("/v1/uploads"), nil, tus, "Upload-Concat: final;"+strings.Join(parts, " "), metadata("name", "demo/joined"))
+	}
+	// In the middle: slices are on their way and no edge answers.
+	var releases []func()
+	for _, e := range v.net.Edges {
+		releases = append(releases, e.Hold())
+	}
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		if a, err := concat(); err == nil {
+			t.Errorf("it was killed and answered %s", a.Status)
+		}
+	}()
+	for len(held(v)) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	v.kill(true)
+	<-killed
+	for _, release := range releases {
+		release()
+	}
+	// When the name has just moved, and nobody knows.
+	v.net.Meta.OnPublish(func() { v.kill(true) })
+	if a, err := concat(); err == nil && a.StatusCode == http.StatusCreated {
+		t.Errorf("it was killed and answered %s", a.Status)
+	}
+	v.net.Meta.OnPublish(nil)
+	// A failure that is no crash leaves nothing either.
+	v.net.Meta.FailPublish(meta.ErrConflict)
+	if a, err := concat(); err != nil || a.StatusCode != http.StatusConflict {
+		t.Errorf("a name that cannot move: %v, %v", a.StatusCode, err)
+	}
+	v.net.Meta.FailPublish(nil)
+	if a, err := concat(); err != nil || a.StatusCode != http.StatusCreated {
+		t.Fatalf("once more: %v, %v", a.StatusCode, err)
+	}
+	if got := v.want(http.StatusOK, "GET", v.at("/v1/files/demo/joined?content=1"), nil).body; !bytes.Equal(got, data) {
+		t.Error("read back something else")
+	}
+	left, err := os.ReadDir(filepath.Join(v.dir, "origin", "uploads"))
+	if err != nil || len(left) != len(parts)+1 {
+		t.Errorf("%d uploads are left, want the parts and one final upload (%v)", len(left), err)
+	}
+}
+
+// held are the uploads whose state says that they concatenate.
+func held(v *victim) (finals []string) {
+	states, _ := filepath.Glob(filepath.Join(v.dir, "origin", "uploads", "*", "state"))
+	for _, path := range states {
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(`"final":true`)) {
+			finals = append(finals, path)
+		}
+	}
+	return finals
 }
 
 func TestKillingTheOriginWhileABundleGrows(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 
@@ -169,9 +170,14 @@ func (t *tusUpload) FinishUpload(ctx context.Context) error {
 }
 
 // ConcatUploads makes a final upload of its parts; complete reads them from the
-// state.
+// state. One that failed is forgotten, as the client was never told its URL: it
+// concatenates the parts again.
 func (t *tusUpload) ConcatUploads(ctx context.Context, _ []tusd.Upload) error {
-	return requestOf(ctx).asTus(t.finish(ctx))
+	err := t.finish(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = errors.Join(err, t.uploads.remove(t.state))
+	}
+	return requestOf(ctx).asTus(err)
 }
 
 // finish waits for the upload to be published, keeping the connection's write

@@ -51,6 +51,14 @@ func openUploads(o *Origin) (*uploads, error) {
 	}
 	err := u.each(func(s *upload) {
 		u.parts.Add(s.partBytes())
+		if s.unfinished() && s.Final {
+			// A crash interrupted the concatenation before its POST was answered, so
+			// nobody knows of this upload: the client concatenates the parts again.
+			if err := os.RemoveAll(u.folder(s.ID)); err != nil {
+				o.config().Logger.Warn("an interrupted concatenation stays until it expires", "id", s.ID, "error", err)
+			}
+			return
+		}
 		if s.unfinished() {
 			u.count(s.Key, 1)
 			if !s.Partial { // it was let in before: no limit refuses it now
