@@ -43,7 +43,7 @@ func iframes() *hls.Media {
 
 // everything has each feature that a media playlist of ours can have.
 func everything() *hls.Media {
-	key := hls.Key{Method: "AES-128", URI: "k1", IV: "0x1234"}
+	key := hls.Key{Method: "AES-128", URI: "k1", IV: "0x00000000000000000000000000001234"}
 	drm := hls.Key{Method: "SAMPLE-AES", URI: "skd://k2", KeyFormat: "com.apple.streamingkeydelivery", KeyFormatVersions: "1"}
 	one, two := &hls.Map{URI: "one.mp4"}, &hls.Map{URI: "two.mp4", Range: &hls.ByteRange{Length: 7, Offset: 3}, Digest: hls.Sum(nil)}
 	return &hls.Media{
