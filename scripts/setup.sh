@@ -7,7 +7,7 @@ command -v go >/dev/null || { echo "setup: Go 1.26 or newer is missing: see http
 
 # program:package
 case $purpose in
-test) wanted="redis-server:redis-server redis-cli:redis-tools ip:iproute2 unshare:util-linux" ;;
+test) wanted="redis-server:redis-server redis-cli:redis-tools ip:iproute2 unshare:util-linux ffmpeg:ffmpeg ffprobe:ffmpeg chromium:chromium node:nodejs npm:npm" ;;
 bench) wanted="nginx:nginx-light varnishd:varnish wrk:wrk h2load:nghttp2-client openssl:openssl" ;;
 proto) wanted="protoc:protobuf-compiler" ;;
 *) echo "setup: unknown purpose $purpose: use test, bench or proto" >&2; exit 2 ;;
@@ -15,7 +15,8 @@ esac
 
 missing=()
 for pair in $wanted; do
-  PATH=$PATH:/usr/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+  PATH=$PATH:/usr/sbin command -v "${pair%%:*}" >/dev/null && continue
+  case " ${missing[*]-} " in *" ${pair#*:} "*) ;; *) missing+=("${pair#*:}") ;; esac # ffmpeg brings ffprobe
 done
 [ ${#missing[@]} = 0 ] && exit 0
 
@@ -23,6 +24,9 @@ if ! command -v apt-get >/dev/null; then
   echo "setup: please install these programs yourself: ${missing[*]}" >&2; exit 1
 fi
 sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+if [ -n "$sudo" ] && ! command -v sudo >/dev/null; then
+  echo "setup: run as root, or install sudo: these packages are missing: ${missing[*]}" >&2; exit 1
+fi
 echo "setup: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 # The packages bring services; only the programs are wanted, so none may start.
