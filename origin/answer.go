@@ -40,7 +40,7 @@ func cross(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Digest, Repr-Digest, If-Match, If-None-Match, Range, "+
-		"X-HTTP-Method-Override, X-Requested-With, X-Request-ID, "+
+		"X-HTTP-Method-Override, X-Requested-With, X-Request-ID, Last-Event-ID, "+
 		"Tus-Resumable, Upload-Length, Upload-Offset, Upload-Metadata, Upload-Concat, Upload-Checksum")
 	h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Repr-Digest, "+
 		"Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, "+

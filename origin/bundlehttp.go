@@ -54,7 +54,7 @@ func (o *Origin) serveBundles(w http.ResponseWriter, r *http.Request, rest strin
 		return err
 	}
 	b := o.bundles.get(id)
-	if b == nil || !key.May(apikey.Write, b.info.Name.Namespace()) {
+	if b == nil || b.info.Asset != "" || !key.May(apikey.Write, b.info.Name.Namespace()) {
 		return errNoBundle() // who may not use it need not know of it
 	}
 	what, path, _ := strings.Cut(rest, "/")

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -10,9 +11,33 @@ import (
 	"github.com/stratos-mesh/stratos/sds"
 )
 
-// publish builds the directory and the manifest and moves the name. Doing it
-// again returns the same result.
+// publish moves the name to all files and folders of the bundle.
 func (b *bundle) publish(ctx context.Context) (*Result, error) {
+	b.mu.Lock()
+	files, dirs := maps.Clone(b.files), slices.Sorted(maps.Keys(b.dirs))
+	b.mu.Unlock()
+	return b.publishAs(ctx, files, dirs)
+}
+
+// publishOnly moves the name to these files alone.
+func (b *bundle) publishOnly(ctx context.Context, paths []string) (*Result, error) {
+	files := map[string]bundleFile{}
+	b.mu.Lock()
+	for _, path := range paths {
+		if f, ok := b.files[path]; ok {
+			files[path] = f
+		}
+	}
+	b.mu.Unlock()
+	if len(files) != len(paths) {
+		return nil, fmt.Errorf("bundle %s: %d of %d files are here: %w", b.id, len(files), len(paths), sds.ErrNotFound)
+	}
+	return b.publishAs(ctx, files, nil)
+}
+
+// publishAs builds the directory and the manifest and moves the name. Doing it
+// again returns the same result.
+func (b *bundle) publishAs(ctx context.Context, files map[string]bundleFile, dirs []string) (*Result, error) {
 	unlock, err := b.publishing.lock(ctx, "")
 	if err != nil {
 		return nil, err
@@ -25,9 +50,7 @@ func (b *bundle) publish(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	files, dirs, name := maps.Clone(b.files), slices.Sorted(maps.Keys(b.dirs)), b.info.Name
-	b.mu.Unlock()
+	name := b.info.Name
 	batch := session.Batch(ctx, pipeline.Tally{})
 	defer batch.Close()
 	manifest, err := build(ctx, files, dirs, batch.Sink)
@@ -124,6 +147,9 @@ func (b *bundle) settle(result *Result) error {
 	b.info.Result, b.used, b.way = result, b.origin.config().Now(), nil
 	b.room.release() // the ledger has it now
 	b.mu.Unlock()
+	if b.info.Asset != "" {
+		return nil // it was never counted
+	}
 	s := b.origin.bundles
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -36,7 +37,9 @@ type bundleInfo struct {
 	Name    meta.Name `json:"name"`
 	Key     string    `json:"key"`
 	Created time.Time `json:"created"`
-	Result  *Result   `json:"result,omitempty"`
+	// Asset that the bundle belongs to; then it is nobody else's.
+	Asset  string  `json:"asset,omitempty"`
+	Result *Result `json:"result,omitempty"`
 }
 
 func openBundles(o *Origin) (*bundles, error) {
@@ -67,7 +70,7 @@ func (s *bundles) enlist(b *bundle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all[b.id] = b
-	if b.info.Result == nil {
+	if b.info.Result == nil && b.info.Asset == "" {
 		s.opened(b.info.Key, 1)
 	}
 }
@@ -92,7 +95,7 @@ func (s *bundles) create(name meta.Name, key string, resume bool) (b *bundle, ma
 	open := s.open[key]
 	if resume {
 		for _, other := range s.all {
-			if other.info.Name == name && other.info.Key == key && other.result() == nil && (b == nil || other.info.Created.After(b.info.Created)) {
+			if other.info.Asset == "" && other.info.Name == name && other.info.Key == key && other.result() == nil && (b == nil || other.info.Created.After(b.info.Created)) {
 				b = other
 			}
 		}
@@ -104,24 +107,31 @@ func (s *bundles) create(name meta.Name, key string, resume bool) (b *bundle, ma
 	if err := s.origin.admitOpen(open); err != nil {
 		return nil, false, err
 	}
+	b, err = s.makeBundle(bundleInfo{Name: name, Key: key})
+	return b, err == nil, err
+}
+
+// makeBundle makes an empty bundle.
+func (s *bundles) makeBundle(info bundleInfo) (*bundle, error) {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	info := bundleInfo{Version: 1, ID: hex.EncodeToString(id[:]), Name: name, Key: key, Created: s.origin.config().Now().UTC()}
+	info.Version, info.ID, info.Created = 1, hex.EncodeToString(id[:]), s.origin.config().Now().UTC()
 	folder := filepath.Join(s.dir, info.ID)
 	if err := os.Mkdir(folder, 0o700); err != nil {
-		return nil, false, fmt.Errorf("bundle: %w", err)
+		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	if err := info.save(folder); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if err := syncDir(s.dir); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	if b, err = s.load(info.ID); err != nil {
-		return nil, false, err
+	b, err := s.load(info.ID)
+	if err != nil {
+		return nil, err
 	}
 	s.enlist(b)
-	return b, true, nil
+	return b, nil
 }
 
 // admitOpen refuses one unfinished upload or bundle too many.
@@ -149,7 +159,7 @@ func (s *bundles) remove(b *bundle) error {
 	s.mu.Lock()
 	if s.all[b.id] == b {
 		delete(s.all, b.id)
-		if b.result() == nil {
+		if b.result() == nil && b.info.Asset == "" {
 			s.opened(b.info.Key, -1)
 		}
 	}
@@ -161,19 +171,17 @@ func (s *bundles) remove(b *bundle) error {
 	return syncDir(s.dir)
 }
 
+// list gives all bundles, in no order.
+func (s *bundles) list() []*bundle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.all))
+}
+
 // sweep removes bundles that nobody touched for long.
 func (s *bundles) sweep(now time.Time) {
-	s.mu.Lock()
-	all := slices.Collect(func(yield func(*bundle) bool) {
-		for _, b := range s.all {
-			if !yield(b) {
-				return
-			}
-		}
-	})
-	s.mu.Unlock()
-	for _, b := range all {
-		if b.expired(now) && s.remove(b) == nil {
+	for _, b := range s.list() {
+		if b.info.Asset == "" && b.expired(now) && s.remove(b) == nil {
 			s.origin.counters.Expired.Add(1)
 		}
 	}
@@ -190,7 +198,7 @@ func (s *bundles) close() {
 // target checks where in which bundle an upload wants to go.
 func (s *bundles) target(id, path string) (*bundle, string, error) {
 	b := s.get(id)
-	if b == nil {
+	if b == nil || b.info.Asset != "" {
 		return nil, "", errNoBundle()
 	}
 	clean, err := bundlePath(path)

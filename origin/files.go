@@ -132,18 +132,26 @@ func (o *Origin) deleteFile(w http.ResponseWriter, r *http.Request, path string)
 			return err
 		}
 	}
-	owner, chain, err := o.signer(r.Context(), name)
+	if err := o.removeName(r.Context(), name, now); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// removeName takes a name away; its lock is held.
+func (o *Origin) removeName(ctx context.Context, name meta.Name, now bool) error {
+	owner, chain, err := o.signer(ctx, name)
 	if err != nil {
 		return err
 	}
 	removal := meta.Removal{Name: name, Now: now, Time: o.stamp()}
 	removal.Sign(owner, chain)
-	if err := o.config().Meta.Remove(r.Context(), removal); err != nil {
+	if err := o.config().Meta.Remove(ctx, removal); err != nil {
 		return err
 	}
 	o.ledger.removed(name)
 	o.counters.Removed.Add(1)
-	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 

@@ -9,6 +9,8 @@
 //	/v1/list/{prefix}              names in byte order
 //	/v1/uploads                    tus 1.0, for large files and bad networks
 //	/v1/bundles                    many files under one name
+//	/v1/assets                     videos: a source in, an HLS ladder out
+//	/v1/work                       what workers encode for them
 //
 // What was acknowledged survives a crash of this process: the state on disk is
 // written and synced before an answer leaves.
@@ -73,6 +75,8 @@ type Config struct {
 	MaxOpen int
 	// RequestsPerMinute per key that has no number of its own; 0 is no limit.
 	RequestsPerMinute int
+	// Video says how videos are made.
+	Video Video
 	// Expire ends an upload that nobody touched; 24 h, as long as leases.
 	Expire time.Duration
 	// IdleTimeout ends a request whose body does not move; 60 s.
@@ -96,7 +100,7 @@ func (c *Config) Validate() error {
 		c.MaxUploads < 0 || c.MaxOpen < 0 || c.RequestsPerMinute < 0 || c.Expire < 0 || c.IdleTimeout < 0:
 		return errors.New("origin: a limit is below zero")
 	}
-	return nil
+	return c.Video.validate()
 }
 
 func or[T comparable](value, fallback T) T {
@@ -117,6 +121,7 @@ func (c Config) withDefaults() Config {
 	c.MaxOpen = or(c.MaxOpen, 1000)
 	c.Expire = or(c.Expire, 24*time.Hour)
 	c.IdleTimeout = or(c.IdleTimeout, time.Minute)
+	c.Video.Disk = or(c.Video.Disk, 200<<30)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -134,6 +139,7 @@ type Origin struct {
 	names    keyedLock
 	uploads  *uploads
 	bundles  *bundles
+	assets   *assets
 	lock     *os.File
 
 	stampMu sync.Mutex // guards stamped
@@ -164,7 +170,9 @@ func New(c Config) (*Origin, error) {
 	})
 	if o.ledger, err = openLedger(filepath.Join(c.Dir, "ledger")); err == nil {
 		if o.bundles, err = openBundles(o); err == nil {
-			o.uploads, err = openUploads(o)
+			if _, err = openAssets(o); err == nil {
+				o.uploads, err = openUploads(o)
+			}
 		}
 	}
 	if err != nil {
@@ -173,6 +181,12 @@ func New(c Config) (*Origin, error) {
 	}
 	o.tasks.Go(o.uploads.goOn)
 	o.tasks.Go(o.sweepForever)
+	if c.Video.on() {
+		o.assets.goOn()
+		if c.Video.Worker != nil {
+			o.tasks.Go(o.runWorker)
+		}
+	}
 	return o, nil
 }
 
@@ -180,11 +194,14 @@ func New(c Config) (*Origin, error) {
 func (o *Origin) config() *Config { return o.settings.Load() }
 
 // Reconfigure gives a running origin new limits. What it works with (Dir, Meta,
-// Keys, HTTP, Sign, Memory, Now, Logger) stays what New was given.
+// Keys, HTTP, Sign, Memory, Now, Logger, the functions of Video) stays what New was given.
 func (o *Origin) Reconfigure(c Config) error {
 	old := o.config()
 	c.Dir, c.Meta, c.Keys, c.HTTP, c.Sign = old.Dir, old.Meta, old.Keys, old.HTTP, old.Sign
 	c.Memory, c.Now, c.Logger = old.Memory, old.Now, old.Logger
+	v := old.Video
+	v.Policy, v.Disk, v.PrivateHooks = c.Video.Policy, c.Video.Disk, c.Video.PrivateHooks
+	c.Video = v
 	if err := c.Validate(); err != nil {
 		return err
 	}

@@ -15,10 +15,12 @@ import (
 // Result describes a name to clients: after publishing it, and when asked.
 type Result struct {
 	Name meta.Name `json:"name"`
+	// Asset whose source this is; it has no root yet.
+	Asset string `json:"asset,omitempty"`
 	// Path inside the bundle that Name is, where one was asked for.
 	Path     string  `json:"path,omitempty"`
 	Kind     string  `json:"kind"` // object, bundle, or directory inside a bundle
-	Root     sds.CID `json:"root"`
+	Root     sds.CID `json:"root,omitzero"`
 	Manifest sds.CID `json:"manifest,omitzero"`
 	Size     int64   `json:"size"` // bytes
 	Objects  int64   `json:"objects"`
@@ -57,6 +59,10 @@ func (o *Origin) publicURL(ctx context.Context, path string) string {
 // announce puts the result into fields of an answer that has no body for it.
 func (r *Result) announce(h http.Header) {
 	h.Set("Stratos-Name", (&url.URL{Path: string(r.Name)}).EscapedPath())
+	if r.Asset != "" {
+		h.Set("Stratos-Asset", r.Asset)
+		return
+	}
 	h.Set("Stratos-Root", r.Root.String())
 	if r.URL != "" {
 		h.Set("Stratos-URL", r.URL)

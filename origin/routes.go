@@ -8,6 +8,7 @@ import (
 	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/metahttp"
+	"github.com/stratos-mesh/stratos/origin/work"
 	"github.com/stratos-mesh/stratos/sds"
 )
 
@@ -42,6 +43,10 @@ func (o *Origin) route(w http.ResponseWriter, r *http.Request) error {
 		return o.uploads.serve(w, r)
 	case path == "/v1/bundles" || strings.HasPrefix(path, "/v1/bundles/"):
 		return o.serveBundles(w, r, strings.TrimPrefix(strings.TrimPrefix(path, "/v1/bundles"), "/"))
+	case path == "/v1/assets" || strings.HasPrefix(path, "/v1/assets/"):
+		return o.serveAssets(w, r, strings.TrimPrefix(strings.TrimPrefix(path, "/v1/assets"), "/"))
+	case strings.HasPrefix(path, work.Base):
+		return o.serveWork(w, r)
 	}
 	return httperr.New(http.StatusNotFound, "not-found", "no such resource; see docs/http-api/origin.md")
 }

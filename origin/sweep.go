@@ -26,4 +26,5 @@ func (o *Origin) Sweep() {
 	now := o.config().Now()
 	o.uploads.sweep(now)
 	o.bundles.sweep(now)
+	o.assets.sweep(now)
 }

@@ -183,7 +183,9 @@ func (u *uploads) serveResult(w http.ResponseWriter, r *http.Request, id string)
 	if err := u.published(r.Context(), s); err != nil {
 		return err
 	}
-	w.Header().Set("ETag", etag(s.Result.Root))
+	if s.Result.Root.Defined() {
+		w.Header().Set("ETag", etag(s.Result.Root))
+	}
 	return writeJSON(w, http.StatusOK, s.Result)
 }
 

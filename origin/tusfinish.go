@@ -25,6 +25,9 @@ func (u *uploads) complete(ctx context.Context, id string) error {
 	if s.Result != nil {
 		return nil
 	}
+	if s.Asset != "" {
+		return u.intoAsset(ctx, s)
+	}
 	way, err := u.route(ctx, s)
 	if err != nil {
 		return err

@@ -48,6 +48,12 @@ func (u *uploads) begin(ctx context.Context, request *tusRequest, info tusd.File
 		if u.parts.Load()+s.Size > u.origin.config().PartsLimit {
 			return nil, httperr.New(http.StatusInsufficientStorage, "parts", "this origin has no room for more partial uploads; send the file as one upload")
 		}
+	case info.MetaData["asset"] != "":
+		a, err := u.origin.assets.target(info.MetaData["asset"], s.Size)
+		if err != nil {
+			return nil, err
+		}
+		s.Asset, namespace = a.id, a.name.Namespace()
 	case info.MetaData["bundle"] != "":
 		b, path, err := u.origin.bundles.target(info.MetaData["bundle"], info.MetaData["path"])
 		if err != nil {
@@ -152,12 +158,13 @@ func (t *tusUpload) WriteChunk(ctx context.Context, offset int64, src io.Reader)
 		return 0, tusd.ErrModifyFinal
 	}
 	write := t.uploads.write
-	if t.state.Partial {
+	if t.state.Partial || t.state.Asset != "" {
 		write = t.uploads.writePart
 	}
 	request.reading.Store(request.control != nil)
 	defer request.reading.Store(false)
 	n, err := write(ctx, t.state, &watched{src, request}, request.checksum)
+	t.uploads.origin.assets.arrived(t.state)
 	return n, request.asTus(err)
 }
 

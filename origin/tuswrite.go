@@ -151,7 +151,7 @@ func (u *uploads) writePart(_ context.Context, s *upload, src io.Reader, sum *ch
 		s.Offset -= n
 		return 0, err
 	}
-	if s.complete() {
+	if s.complete() && s.Partial {
 		u.count(s.Key, -1)
 	}
 	return n, nil

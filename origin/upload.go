@@ -23,6 +23,7 @@ type upload struct {
 	Name     meta.Name         `json:"name,omitempty"`
 	Bundle   string            `json:"bundle,omitempty"` // id, with Path inside it
 	Path     string            `json:"path,omitempty"`
+	Asset    string            `json:"asset,omitempty"` // id, whose source this is
 	Type     string            `json:"type"`
 	Key      string            `json:"key"` // id of the API key that made it
 	Metadata map[string]string `json:"metadata,omitempty"`

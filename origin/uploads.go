@@ -127,6 +127,9 @@ func (u *uploads) release(id string) {
 
 // namespace in which an upload publishes; empty for a partial one.
 func (u *uploads) namespace(s *upload) string {
+	if a := u.origin.assets.get(s.Asset); a != nil {
+		return a.name.Namespace()
+	}
 	if s.Bundle == "" {
 		return s.Name.Namespace()
 	}

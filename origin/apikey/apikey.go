@@ -32,6 +32,7 @@ const (
 	Read   Scope = "read"   // look at names and content
 	Write  Scope = "write"  // upload, publish, move
 	Delete Scope = "delete" // remove and revoke
+	Work   Scope = "work"   // encode videos for the origin, of all namespaces
 	Admin  Scope = "admin"
 )
 
@@ -87,11 +88,11 @@ func (k *Key) Validate() error {
 		return fmt.Errorf("%w %s: hash: want 64 hexadecimal digits", ErrInvalid, k.ID)
 	}
 	if len(k.Scopes) == 0 {
-		return fmt.Errorf("%w %s: no scopes: name at least one of read, write, delete, admin", ErrInvalid, k.ID)
+		return fmt.Errorf("%w %s: no scopes: name at least one of read, write, delete, work, admin", ErrInvalid, k.ID)
 	}
 	for _, s := range k.Scopes {
-		if !slices.Contains([]Scope{Read, Write, Delete, Admin}, s) {
-			return fmt.Errorf("%w %s: scope %.40q: want read, write, delete or admin", ErrInvalid, k.ID, s)
+		if !slices.Contains([]Scope{Read, Write, Delete, Work, Admin}, s) {
+			return fmt.Errorf("%w %s: scope %.40q: want read, write, delete, work or admin", ErrInvalid, k.ID, s)
 		}
 	}
 	if len(k.Namespaces) == 0 {

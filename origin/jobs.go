@@ -1,0 +1,359 @@
+package origin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stratos-mesh/stratos/origin/work"
+)
+
+// jobs is the queue of tasks of all assets: the work.Queue of this origin. What
+// is done is on disk; leases are not. After a restart a worker that goes on
+// renewing gets its lease again, unless another was faster.
+type jobs struct {
+	assets *assets
+
+	mu      sync.Mutex // guards following
+	all     map[string]*job
+	changed chan struct{} // closed and replaced when a task may be leased
+}
+
+func newJobs(s *assets) *jobs {
+	return &jobs{assets: s, all: map[string]*job{}, changed: make(chan struct{})}
+}
+
+func (q *jobs) now() time.Time { return q.assets.origin.config().Now() }
+
+// wake has waiting workers look again; mu is held.
+func (q *jobs) wake() {
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// begin offers a job's tasks.
+func (q *jobs) begin(j *job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.all[j.asset.id] = j
+	q.wake()
+}
+
+// end takes them back.
+func (q *jobs) end(j *job) {
+	q.mu.Lock()
+	delete(q.all, j.asset.id)
+	q.mu.Unlock()
+	j.log.close()
+}
+
+// Lease implements work.Queue.
+func (q *jobs) Lease(ctx context.Context, ask work.Ask) (*work.Task, error) {
+	end := time.NewTimer(time.Duration(ask.Wait * float64(time.Second)))
+	defer end.Stop()
+	for {
+		q.mu.Lock()
+		task, next := q.lease(ask)
+		changed := q.changed
+		q.mu.Unlock()
+		if task != nil {
+			return task, nil
+		}
+		again := time.NewTimer(next)
+		select {
+		case <-changed:
+		case <-again.C: // a lease or a pause ends
+		case <-end.C:
+			again.Stop()
+			return nil, work.ErrNone
+		case <-ctx.Done():
+			again.Stop()
+			return nil, work.ErrNone
+		case <-q.assets.origin.ctx.Done():
+			again.Stop()
+			return nil, work.ErrNone
+		}
+		again.Stop()
+	}
+}
+
+// lease picks the best task for a worker, or tells when to look again. mu is
+// held.
+func (q *jobs) lease(ask work.Ask) (*work.Task, time.Duration) {
+	now, next := q.now(), work.LeaseTime
+	var best *task
+	var of *job
+	for _, j := range q.all {
+		if j.failed != nil || !ask.Local && j.asset.state().SHA256 == "" {
+			continue
+		}
+		for _, t := range j.tasks {
+			q.expire(j, t, now)
+			switch {
+			case t.done || j.failed != nil || !slices.Contains(ask.Kinds, t.kind):
+			case t.lease != nil:
+				next = min(next, t.lease.until.Sub(now))
+			case now.Before(t.after):
+				next = min(next, t.after.Sub(now))
+			case best == nil || before(j, t, of, best):
+				best, of = t, j
+			}
+		}
+	}
+	if best == nil {
+		return nil, max(next, 10*time.Millisecond)
+	}
+	var token [8]byte
+	_, _ = rand.Read(token[:]) // never fails
+	best.lease = &lease{token: hex.EncodeToString(token[:]), worker: ask.Worker, until: now.Add(work.LeaseTime)}
+	best.progress = work.Progress{}
+	return q.describe(of, best, ask.Local), 0
+}
+
+// before tells whether a task comes before another.
+func before(j *job, t *task, other *job, than *task) bool {
+	switch {
+	case t.class != than.class:
+		return t.class < than.class
+	case !j.created.Equal(other.created):
+		return j.created.Before(other.created)
+	}
+	return j == other && t.index < than.index
+}
+
+// expire takes a task from a worker that is silent; mu is held.
+func (q *jobs) expire(j *job, t *task, now time.Time) {
+	if t.lease == nil || now.Before(t.lease.until) {
+		return
+	}
+	q.assets.origin.config().Logger.Warn("a worker fell silent; its task goes to another", "worker", t.lease.worker, "asset", j.asset.id, "task", t.index)
+	q.giveBack(j, t, "the worker "+t.lease.worker+" fell silent", 0)
+}
+
+// giveBack counts a failed attempt; mu is held.
+func (q *jobs) giveBack(j *job, t *task, detail string, pause time.Duration) {
+	t.lease, t.progress = nil, work.Progress{Speed: t.progress.Speed}
+	t.attempts++
+	t.after = q.now().Add(pause)
+	if t.attempts >= taskAttempts {
+		j.fail(&exhausted{detail})
+	}
+	q.wake()
+	j.asset.announce()
+}
+
+// describe is the task as it travels.
+func (q *jobs) describe(j *job, t *task, local bool) *work.Task {
+	info := j.asset.state()
+	out := &work.Task{
+		ID: fmt.Sprintf("%s-%d-%s", j.asset.id, t.index, t.lease.token), Asset: j.asset.id, Kind: t.kind,
+		Source: work.Source{Size: info.Size, SHA256: info.SHA256}, Plan: j.plan, Task: t.work, Until: t.lease.until,
+	}
+	if local {
+		out.Source.Path = j.asset.sourcePath()
+	}
+	return out
+}
+
+// held finds the task of a lease; mu is held. A lease that this process does not
+// know may be from before a restart: it counts again when nobody has the task.
+func (q *jobs) held(id string) (*job, *task, error) {
+	parts := strings.Split(id, "-")
+	if len(parts) != 3 {
+		return nil, nil, work.ErrLost
+	}
+	index, err := strconv.Atoi(parts[1])
+	j := q.all[parts[0]]
+	if err != nil || j == nil || j.failed != nil || index < 0 || index >= len(j.tasks) || len(parts[2]) != 16 {
+		return nil, nil, work.ErrLost
+	}
+	t := j.tasks[index]
+	if t.done {
+		return j, t, work.ErrLost
+	}
+	if t.lease == nil && t.attempts == 0 {
+		t.lease = &lease{token: parts[2], worker: "from before a restart", until: q.now().Add(work.LeaseTime)}
+	}
+	if t.lease == nil || t.lease.token != parts[2] || !q.now().Before(t.lease.until) {
+		return nil, nil, work.ErrLost
+	}
+	return j, t, nil
+}
+
+// Renew implements work.Queue.
+func (q *jobs) Renew(_ context.Context, id string, p work.Progress) (time.Time, error) {
+	q.mu.Lock()
+	j, t, err := q.held(id)
+	if err != nil {
+		q.mu.Unlock()
+		return time.Time{}, err
+	}
+	until := q.now().Add(work.LeaseTime)
+	t.lease.until = until
+	if p.Done >= 0 && p.Done <= 1 { // not a number is neither
+		t.progress.Done = p.Done
+	}
+	if p.Speed > 0 && p.Speed < 1e6 {
+		t.progress.Speed = p.Speed
+	}
+	q.mu.Unlock()
+	j.asset.announce()
+	return until, nil
+}
+
+// Source implements work.Queue.
+func (q *jobs) Source(_ context.Context, id string) (*os.File, error) {
+	q.mu.Lock()
+	j, _, err := q.held(id)
+	q.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(j.asset.sourcePath())
+	if err != nil {
+		return nil, fmt.Errorf("source of asset %s: %w", j.asset.id, err)
+	}
+	return f, nil
+}
+
+// Complete implements work.Queue. A task that is done stays done: a worker that
+// missed the answer asks again.
+func (q *jobs) Complete(ctx context.Context, id string, d work.Done) error {
+	q.mu.Lock()
+	j, t, err := q.held(id)
+	q.mu.Unlock()
+	if t != nil && err != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range d.Files {
+		path, err := taskPath(t, f.Path)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(j.asset.tree(), path)); err != nil {
+			return fmt.Errorf("%w: %s was not returned", work.ErrFile, f.Path)
+		}
+	}
+	line := jobLine{Task: t.index, Speed: t.progress.Speed}
+	if d.Speed > 0 && d.Speed < 1e6 {
+		line.Speed = d.Speed
+	}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("asset %s: %w", j.asset.id, err)
+	}
+	if err := j.log.add(append(text, '\n'))(ctx); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	if !t.done {
+		t.done, t.lease, t.progress = true, nil, work.Progress{Done: 1, Speed: line.Speed}
+		if j.left--; j.left == 0 && j.failed == nil {
+			close(j.done)
+		}
+	}
+	q.mu.Unlock()
+	j.asset.announce()
+	return nil
+}
+
+// Fail implements work.Queue.
+func (q *jobs) Fail(_ context.Context, id string, f work.Failure) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j, t, err := q.held(id)
+	if err != nil {
+		return err
+	}
+	detail := f.Detail[:min(len(f.Detail), 2000)]
+	q.assets.origin.config().Logger.Error("a task failed", "asset", j.asset.id, "task", t.index, "worker", t.lease.worker, "detail", detail)
+	if f.Refusal != nil {
+		j.fail(f.Refusal)
+		q.wake()
+		return nil
+	}
+	q.giveBack(j, t, detail, time.Second<<min(t.attempts, 5))
+	return nil
+}
+
+// taskPath checks where a task may put a file: into the folders of its own
+// renditions, and no playlist, which the origin itself writes.
+func taskPath(t *task, path string) (string, error) {
+	clean, err := bundlePath(path)
+	if err != nil || clean != path || strings.HasSuffix(strings.ToLower(path), ".m3u8") || strings.Contains("/"+path, "/.") || len(path) > 200 {
+		return "", fmt.Errorf("%w: %.80q is no path for a result", work.ErrFile, path)
+	}
+	for _, name := range t.work.Renditions {
+		if rest, ok := strings.CutPrefix(path, name+"/"); ok && !strings.Contains(rest, "/") {
+			return filepath.FromSlash(path), nil
+		}
+	}
+	return "", fmt.Errorf("%w: %.80q lies outside the task's renditions", work.ErrFile, path)
+}
+
+// Put implements work.Queue.
+func (q *jobs) Put(_ context.Context, id string, file work.File, write func(*os.File) error) error {
+	q.mu.Lock()
+	j, t, err := q.held(id)
+	q.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	path, err := taskPath(t, file.Path)
+	if err != nil {
+		return err
+	}
+	if err := q.assets.take(file.Size); err != nil {
+		return fmt.Errorf("%w: %w", work.ErrRoom, err)
+	}
+	kept, err := keep(filepath.Join(j.asset.tree(), path), write)
+	if err != nil || !kept {
+		q.assets.give(file.Size)
+		return err
+	}
+	j.arrived(file.Path)
+	return nil
+}
+
+// keep writes a file aside and gives it its name, unless that is taken: then
+// what is there stays, because viewers may have been shown it.
+func keep(path string, write func(*os.File) error) (kept bool, err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false, fmt.Errorf("result: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return false, fmt.Errorf("result: %w", err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := write(f); err != nil {
+		return false, err
+	}
+	if err := f.Sync(); err != nil {
+		return false, fmt.Errorf("result: %w", err)
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return false, nil
+		}
+		return false, fmt.Errorf("result: %w", err)
+	}
+	return true, syncDir(dir)
+}
+
+var _ work.Queue = (*jobs)(nil)
