@@ -74,6 +74,16 @@ func (w *world) withCaddy(t testing.TB, global, site string) *caddyEdge {
 	auto_https off
 	grace_period 2s
 	storage file_system %[1]s/caddy
+	servers 127.0.0.1:%[3]s {
+		listener_wrappers {
+			stratos
+		}
+	}
+	servers 127.0.0.1:%[4]s {
+		listener_wrappers {
+			stratos
+		}
+	}
 	%[7]s
 	stratos {
 		dir %[1]s

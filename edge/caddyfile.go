@@ -17,6 +17,7 @@ import (
 func registerDirectives() {
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(new(admin))
+	caddy.RegisterModule(new(Wires))
 	httpcaddyfile.RegisterGlobalOption("stratos", parseGlobal)
 	httpcaddyfile.RegisterHandlerDirective("stratos_edge", parseHandler)
 	httpcaddyfile.RegisterDirectiveOrder("stratos_edge", httpcaddyfile.Before, "reverse_proxy")

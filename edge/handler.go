@@ -37,7 +37,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.app.Edge == nil {
 		return fmt.Errorf("stratos_edge: the global option `stratos` has no `edge` block: add one, with the budgets of this edge")
 	}
-	watchWires(ctx)
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		// When it no longer listens, and before its last requests are answered.
 		server.RegisterOnShutdown(func() { _ = h.app.Stop() }) // has no error to tell

@@ -143,7 +143,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	n.viewers = serve.New(serve.Config{
 		Sessions: n.sessions, Catalog: n.catalog, Fill: n.fill, Peers: n.peers,
 		Routers: serve.NewRouters(n.peers, client), Unticketed: n.unticketed.Load, Held: n.keeper.Held,
-		Flying: 2 * config.Memory, Hold: hold,
+		Flying: 2 * config.Memory, Wire: wireOf,
 		Warn: func(message string, err error) { n.log.Debug(message, "error", err) },
 	})
 	n.load = newGauge(n)

@@ -15,6 +15,11 @@ const edgeCaddyfile = `{
 {{- if .Address}}
 	default_sni {{.Host}}
 {{- end}}
+	servers {
+		listener_wrappers {
+			stratos
+		}
+	}
 	stratos {
 		dir {{.Dir}}
 		meta {{.Metas}}

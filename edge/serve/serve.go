@@ -38,9 +38,9 @@ type Config struct {
 	Held func(path string) (digest [32]byte, ok bool)
 	// Flying bounds the bytes that answers under way hold besides the cache.
 	Flying int64
-	// Hold keeps what is written to a request's connection together until the
-	// function that it returns is called; nil does not.
-	Hold func(ctx context.Context) func()
+	// Wire finds a request's connection, nil where there is no say in it. It is
+	// bare when no other handler looks at the header of the answer. May be nil.
+	Wire func(w http.ResponseWriter, r *http.Request) (wire Wire, bare bool)
 	// Warn is told of answers that broke off; may be nil.
 	Warn func(message string, err error)
 }
@@ -51,6 +51,7 @@ type Handler struct {
 	flying *flying
 	// cacheStatus by fill.Origin, see RFC 9211.
 	cacheStatus [3][]string
+	hitLines    [4]string // by kind of delivery
 	underWay    atomic.Int64
 
 	Counters Counters
@@ -64,6 +65,7 @@ func New(config Config) *Handler {
 		fill.Miss:      {"stratos; fwd=uri-miss; stored"},
 		fill.Collapsed: {"stratos; fwd=uri-miss; collapsed"},
 	}
+	h.prepareLines()
 	return h
 }
 
@@ -71,7 +73,7 @@ func New(config Config) *Handler {
 // and /{namespace}/{path}?t={ticket}.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.underWay.Add(1)
-	block, s := h.quick(w, r)
+	block, s, wire := h.quick(w, r)
 	if s == nil {
 		h.slow(w, r)
 		return
@@ -83,7 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 {
 		n, err = guarded(w, block)
 	} else {
-		n, err = h.held(w, r, block)
+		n, err = held(w, wire, block)
 	}
 	s.Sent(int64(n))
 	h.Counters.Sent(int64(n), fill.Hit)
@@ -102,46 +104,68 @@ func (h *Handler) slow(w http.ResponseWriter, r *http.Request) {
 
 // quick is the shortest way to the most frequent answer: all of a small object
 // that is in memory, for a session that is known. It sets the head and returns
-// what is to be written, or a nil session and leaves no trace.
-func (h *Handler) quick(w http.ResponseWriter, r *http.Request) ([]byte, *session.Session) {
+// what is to be written and the wire that holds it, if any, or a nil session and
+// leaves no trace.
+func (h *Handler) quick(w http.ResponseWriter, r *http.Request) ([]byte, *session.Session, Wire) {
 	if r.Method != http.MethodGet || r.URL.RawPath != "" || r.Header["Range"] != nil || proofs(r) ||
 		conditional(r.Header) || r.Header["Service-Worker"] != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	path, text, bundle := split(r)
 	now := time.Now()
 	s := h.config.Sessions.Known(text, now)
 	if s == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	root := s.Root()
 	if root == nil || root.Revoked() != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	object, err := root.Find(path)
 	if err != nil || object.Size > smallBlock || object.CID.Codec != sds.Raw || object.Revoked() != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	block, ok := h.config.Fill.Peek(object.CID)
 	if !ok || int64(len(block)) != object.Size {
-		return nil, nil
+		return nil, nil, nil
 	}
 	s.Begin(now)
-	d := delivery{handler: h, root: root, object: object, bundle: bundle}
-	header := w.Header()
-	d.bodyHead(header)
-	d.served(header, fill.Hit)
-	header["Content-Length"] = object.Length
 	h.Counters.Count(class(s.Class), http.StatusOK)
-	return block, s
+	d := delivery{handler: h, root: root, object: object, bundle: bundle}
+	return block, s, d.quickHead(w, r)
 }
 
-// held writes a small answer in one piece where that can be had.
-func (h *Handler) held(w http.ResponseWriter, r *http.Request, block []byte) (int, error) {
-	if hold := h.config.Hold; hold != nil && r.ProtoMajor == 1 {
-		defer hold(r.Context())()
+// quickHead sets the head of a hit, and holds the wire where there is one.
+func (d *delivery) quickHead(w http.ResponseWriter, r *http.Request) Wire {
+	header := w.Header()
+	var wire Wire
+	bare := false
+	if find := d.handler.config.Wire; find != nil && d.object.Size > headLeaves {
+		wire, bare = find(w, r)
 	}
-	return w.Write(block)
+	if wire != nil && bare && d.outright(header) {
+		header["Content-Type"] = d.object.ContentType
+		wire.Hold(d.lines())
+	} else {
+		d.bodyHead(header)
+		d.served(header, fill.Hit)
+		if wire != nil {
+			wire.Hold(Lines{})
+		}
+	}
+	header["Content-Length"] = d.object.Length
+	return wire
+}
+
+// held writes a small answer, in one piece where there is a wire.
+func held(w http.ResponseWriter, wire Wire, block []byte) (int, error) {
+	n, err := w.Write(block)
+	if wire != nil {
+		if e := wire.Release(); e != nil && err == nil {
+			n, err = 0, e
+		}
+	}
+	return n, err
 }
 
 // UnderWay counts the answers that are being given.

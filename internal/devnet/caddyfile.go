@@ -34,6 +34,11 @@ const caddyfile = `{
 	servers {
 		trusted_proxies static 127.0.0.0/8
 		trusted_proxies_strict
+{{- if .Edge}}
+		listener_wrappers {
+			stratos
+		}
+{{- end}}
 	}
 	log {
 		level INFO

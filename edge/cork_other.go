@@ -1,7 +1,0 @@
-//go:build !linux
-
-package edge
-
-const canCork = false
-
-func setCork(uintptr, int) {}
