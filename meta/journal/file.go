@@ -33,9 +33,12 @@ type File struct {
 
 	mu       sync.Mutex // guards what follows
 	segments []*segment
+	base     uint64        // the snapshot's height
 	height   uint64        // newest synced
 	changed  chan struct{} // closed and replaced when height grows
 	failed   error         // why nothing can be appended any more
+
+	snapshotSize int64
 
 	out *os.File // newest segment; the writer's alone
 }
@@ -90,9 +93,17 @@ func unlock(lock *os.File) error {
 }
 
 func (f *File) load() error {
+	if err := f.loadSnapshot(); err != nil {
+		return err
+	}
 	names, err := segmentNames(f.dir)
 	if err != nil {
 		return err
+	}
+	if len(names) > 0 && names[0] <= f.base+1 {
+		f.height = names[0] - 1
+	} else {
+		f.height = f.base
 	}
 	for i, first := range names {
 		if first != f.height+1 {
@@ -111,6 +122,9 @@ func (f *File) load() error {
 		}
 		f.segments = append(f.segments, s)
 		f.height = s.next - 1
+	}
+	if f.height < f.base {
+		return fmt.Errorf("journal: %w: records %d to %d are missing in %s; restore them from a backup", ErrDamaged, f.height+1, f.base, f.dir)
 	}
 	if len(f.segments) == 0 {
 		return f.begin()
@@ -189,12 +203,15 @@ func (f *File) Wait(ctx context.Context, after uint64) (uint64, error) {
 // Read calls each with the records above a height.
 func (f *File) Read(ctx context.Context, after uint64, each func(*Record) error) error {
 	f.mu.Lock()
-	newest := f.height
+	newest, oldest := f.height, f.segments[0].first
 	segments := make([]segment, len(f.segments))
 	for i, s := range f.segments {
 		segments[i] = *s
 	}
 	f.mu.Unlock()
+	if after+1 < oldest {
+		return fmt.Errorf("journal: records from %d on: %w", after+1, ErrCompacted)
+	}
 	for i := range segments {
 		s := &segments[i]
 		from, to := max(after+1, s.first), min(newest, s.next-1)

@@ -31,9 +31,11 @@ func castagnoli(b []byte) uint32 {
 	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
 }
 
-func appendHeader(b []byte, first uint64) []byte {
+func appendHeader(b []byte, first uint64) []byte { return appendHeaderAs(b, segmentMagic, first) }
+
+func appendHeaderAs(b []byte, magic string, first uint64) []byte {
 	start := len(b)
-	b = append(b, segmentMagic...)
+	b = append(b, magic...)
 	b = binary.BigEndian.AppendUint32(b, segmentVersion)
 	b = binary.BigEndian.AppendUint32(b, 0)
 	b = binary.BigEndian.AppendUint64(b, first)
@@ -42,10 +44,12 @@ func appendHeader(b []byte, first uint64) []byte {
 	return b
 }
 
-func parseHeader(h []byte) (first uint64, err error) {
+func parseHeader(h []byte) (first uint64, err error) { return parseHeaderAs(h, segmentMagic) }
+
+func parseHeaderAs(h []byte, magic string) (first uint64, err error) {
 	switch {
-	case len(h) < headerSize || string(h[:8]) != segmentMagic:
-		return 0, fmt.Errorf("not a segment of a journal")
+	case len(h) < headerSize || string(h[:8]) != magic:
+		return 0, fmt.Errorf("not a file of a journal")
 	case binary.BigEndian.Uint32(h[8:]) != segmentVersion:
 		return 0, fmt.Errorf("segment version %d, want %d", binary.BigEndian.Uint32(h[8:]), segmentVersion)
 	case binary.BigEndian.Uint32(h[12:]) != castagnoli(append(h[:12:12], h[16:headerSize]...)):

@@ -43,7 +43,8 @@ type Journal interface {
 
 	// Read calls each with every record above a height, in order, up to the
 	// newest at the time of the call, until each returns an error, which Read
-	// returns.
+	// returns. A journal that one meta node has for itself may have compacted
+	// the records after a height: then it is ErrCompacted.
 	Read(ctx context.Context, after uint64, each func(*Record) error) error
 
 	// Wait returns the newest height as soon as it is above after.

@@ -24,6 +24,9 @@ func (n *Node) follow(ctx context.Context) {
 		if err == nil {
 			err = n.catchUp(ctx)
 		}
+		if err == nil {
+			err = n.compact(ctx)
+		}
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
@@ -72,6 +75,9 @@ func (n *Node) catchUp(ctx context.Context) error {
 				return err
 			}
 			return n.catchUp(ctx)
+		}
+		if height, err = n.restore(ctx, height); err != nil {
+			return err
 		}
 		if newest := n.journal.Height(); height == 0 && newest > 0 {
 			n.cfg.Logger.Warn("the view store has no index; it is built anew from the journal", "records", newest)

@@ -60,6 +60,9 @@ type Config struct {
 	Grace time.Duration
 	// EpochLength; 0 is 10 minutes, in development 30 s.
 	EpochLength time.Duration
+	// CompactBytes of journal records, or twice what they came to the last time,
+	// are replaced by what followed from them; 0 is 256 MiB.
+	CompactBytes int64
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Logger; nil is slog.Default.
@@ -78,6 +81,9 @@ func (cfg Config) withDefaults() Config {
 		if cfg.Development {
 			cfg.EpochLength = 30 * time.Second
 		}
+	}
+	if cfg.CompactBytes == 0 {
+		cfg.CompactBytes = 256 << 20
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -188,7 +194,7 @@ func Open(cfg Config) (*Node, error) {
 }
 
 func (n *Node) open() (err error) {
-	if n.journal, err = journal.OpenFile(journal.Config{Dir: filepath.Join(n.cfg.Dir, "journal")}); err != nil {
+	if n.journal, err = journal.OpenFile(journal.Config{Dir: filepath.Join(n.cfg.Dir, "journal"), SegmentBytes: n.cfg.CompactBytes / 4}); err != nil {
 		return err
 	}
 	if n.store, err = openStore(n.cfg); err != nil {
