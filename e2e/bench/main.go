@@ -43,7 +43,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 15, "alternating rounds of each workload")
 	flag.Float64Var(&o.seconds, "seconds", 2, "length of one measurement")
 	flag.StringVar(&o.workloads, "workloads", strings.Join(workloadNames(), ","), "which to run")
-	flag.StringVar(&o.peers, "peers", "memory,nginx,varnish,file_server", "which to compare with")
+	flag.StringVar(&o.peers, "peers", "memory,same-head,nginx,varnish,file_server", "which to compare with")
 	flag.StringVar(&o.dir, "dir", "", "folder to work in (default: a temporary one)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,13 +22,15 @@ type server struct {
 	name       string
 	plain, tls string
 	tickets    []string
+	// h3 tells that it speaks HTTP/3 at its TLS address.
+	h3 bool
 	// pids whose CPU time counts: nginx works in children.
 	pids func() []int
 }
 
 func (s *server) base(w workload) string {
 	switch {
-	case w.fresh && s.tickets == nil:
+	case w.fresh && s.tickets == nil, w.h3 && !s.h3:
 		return ""
 	case w.tls:
 		return s.tls
@@ -85,7 +88,7 @@ func startServers(ctx context.Context, o options) (servers []*server, stop func(
 		stops = append(stops, func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() })
 		return cmd.Process, waitFor(ctx, ready)
 	}
-	ports := make([]int, 7)
+	ports := make([]int, 9)
 	for i := range ports {
 		if ports[i], err = freePort(); err != nil {
 			return nil, stop, err
@@ -97,17 +100,17 @@ func startServers(ctx context.Context, o options) (servers []*server, stop func(
 	caddyfile := func(i int, directive string) string {
 		return fmt.Sprintf("{\n admin off\n auto_https off\n}\n%s {\n %s\n}\n%s {\n tls %s %s\n %s\n}\n", plain(i), directive, secure(i+1), cert, key, directive)
 	}
-	runCaddy := func(name, program string, i int, directive string) error {
+	runCaddy := func(name, program string, i int, directive, prefix string) error {
 		path := filepath.Join(o.dir, name+".Caddyfile")
 		if err := os.WriteFile(path, []byte(caddyfile(i, directive)), 0o644); err != nil {
 			return err
 		}
 		cmd := exec.Command(program, "run", "--config", path, "--adapter", "caddyfile")
-		p, err := launch(name, plain(i)+"/obj1.bin", cmd)
+		p, err := launch(name, plain(i)+prefix+"/obj1.bin", cmd)
 		if err != nil {
 			return err
 		}
-		servers = append(servers, &server{name: name, plain: plain(i), tls: secure(i + 1), pids: func() []int { return []int{p.Pid} }})
+		servers = append(servers, &server{name: name, plain: plain(i) + prefix, tls: secure(i+1) + prefix, h3: true, pids: func() []int { return []int{p.Pid} }})
 		return nil
 	}
 	self, err := os.Executable()
@@ -115,12 +118,18 @@ func startServers(ctx context.Context, o options) (servers []*server, stop func(
 		return nil, stop, err
 	}
 	if wants(o, "memory") {
-		if err := runCaddy("memory", self, 0, "bench_memory * "+www); err != nil {
+		if err := runCaddy("memory", self, 0, "bench_memory * "+www, ""); err != nil {
+			return nil, stop, err
+		}
+	}
+	if wants(o, "same-head") {
+		_, prefix := split(edge.plain)
+		if err := runCaddy("same-head", self, 7, "bench_memory * "+www+" same_head", prefix); err != nil {
 			return nil, stop, err
 		}
 	}
 	if wants(o, "file_server") {
-		if err := runCaddy("file_server", o.stratos, 2, "root * "+www+"\n file_server"); err != nil {
+		if err := runCaddy("file_server", o.stratos, 2, "root * "+www+"\n file_server", ""); err != nil {
 			return nil, stop, err
 		}
 	}
@@ -205,7 +214,7 @@ func startEdge(ctx context.Context, o options) (*server, func(), error) {
 	if err != nil {
 		return nil, stop, err
 	}
-	s := &server{name: "stratos", pids: func() []int { return []int{n.Edges[0].PID} }}
+	s := &server{name: "stratos", h3: true, pids: func() []int { return []int{n.Edges[0].PID} }}
 	for i := range 500 {
 		ticketed, err := ticketedBase(ctx, n.Router, i)
 		if err != nil {
@@ -217,7 +226,36 @@ func startEdge(ctx context.Context, o options) (*server, func(), error) {
 		}
 		s.tickets = append(s.tickets, prefix)
 	}
-	return s, stop, nil
+	return s, stop, s.warm(ctx)
+}
+
+// warm asks for every file once: like the handlers that it is compared with, the
+// edge has all of them in memory then.
+func (s *server) warm(ctx context.Context) error {
+	ask := func(file string) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.plain+"/"+file, nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		_, err = io.Copy(io.Discard, response.Body)
+		return err
+	}
+	for i := range segments {
+		if err := ask(fmt.Sprintf("seg%d.m4s", i)); err != nil {
+			return err
+		}
+	}
+	for i := range objects {
+		if err := ask(fmt.Sprintf("obj%d.bin", i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ticketedBase asks the router as client number i and returns the URL of the

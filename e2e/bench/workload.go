@@ -49,6 +49,8 @@ func writeFiles(dir string) error {
 type workload struct {
 	// tls asks over HTTPS; h2 with HTTP/2 (through h2load).
 	tls, h2 bool
+	// h3 asks over HTTP/3.
+	h3      bool
 	segment bool
 	// ranged asks for 64 kB out of the middle.
 	ranged bool
@@ -64,13 +66,15 @@ func workloads() map[string]workload {
 		"h1tls-obj":    {tls: true},
 		"h2-seg":       {tls: true, h2: true, segment: true},
 		"h2-obj":       {tls: true, h2: true},
+		"h3-seg":       {tls: true, h3: true, segment: true},
+		"h3-obj":       {tls: true, h3: true},
 		"h1-range":     {segment: true, ranged: true},
 		"h1-obj-fresh": {fresh: true},
 	}
 }
 
 func workloadNames() []string {
-	return []string{"h1-seg", "h1-obj", "h1tls-seg", "h1tls-obj", "h2-seg", "h2-obj", "h1-range", "h1-obj-fresh"}
+	return []string{"h1-seg", "h1-obj", "h1tls-seg", "h1tls-obj", "h2-seg", "h2-obj", "h3-seg", "h3-obj", "h1-range", "h1-obj-fresh"}
 }
 
 // run measures one server once.
@@ -81,9 +85,12 @@ func (w workload) run(ctx context.Context, o options, s *server) (sample, error)
 		return sample{}, err
 	}
 	var requests, perSecond float64
-	if w.h2 {
+	switch {
+	case w.h3:
+		requests, perSecond, err = w.http3(ctx, o, s)
+	case w.h2:
 		requests, perSecond, err = w.h2load(ctx, o, s)
-	} else {
+	default:
 		requests, perSecond, err = w.wrk(ctx, o, s)
 	}
 	if err != nil {
@@ -132,17 +139,21 @@ func (w workload) wrk(ctx context.Context, o options, s *server) (requests, perS
 
 // h2load asks for one file on 8 connections with 4 streams each.
 func (w workload) h2load(ctx context.Context, o options, s *server) (requests, perSecond float64, err error) {
-	file := "obj1.bin"
-	if w.segment {
-		file = "seg1.m4s"
-	}
-	args := []string{"-t1", "-c8", "-m4", "--warm-up-time=0", fmt.Sprintf("--duration=%d", max(1, int(o.seconds))), s.base(w) + "/" + file}
+	args := []string{"-t1", "-c8", "-m4", "--warm-up-time=0", fmt.Sprintf("--duration=%d", max(1, int(o.seconds))), s.base(w) + "/" + w.one()}
 	out, err := exec.CommandContext(ctx, "h2load", args...).CombinedOutput()
 	failed := number(out, `(\d+) failed`) + number(out, `(\d+) errored`)
 	if err != nil || failed > 0 {
 		return 0, 0, fmt.Errorf("h2load: %w\n%s", errOr(err, "errors in the answers"), out)
 	}
 	return number(out, `(\d+) done`), number(out, `finished in [^,]+, ([\d.]+) req/s`), nil
+}
+
+// one is the file that is asked for where all in turn cannot be.
+func (w workload) one() string {
+	if w.segment {
+		return "seg1.m4s"
+	}
+	return "obj1.bin"
 }
 
 func errOr(err error, text string) error {
