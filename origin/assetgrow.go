@@ -259,7 +259,8 @@ func growingPlaylist(text []byte, name, path string, sequence uint64, owner ed25
 		return nil, err
 	}
 	if p.IsMultivariant() {
-		return text, nil
+		err := p.RemovePlaylistDigests()
+		return p.Encode(), err
 	}
 	return hls.Sign(text, name, path, sequence, owner)
 }

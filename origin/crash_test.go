@@ -56,7 +56,8 @@ func beOrigin(dir, metaURL string) error {
 	}
 	o, err := New(Config{
 		Dir: filepath.Join(dir, "origin"), Keys: keys, Sign: signer.Sign, Replicas: 3,
-		Meta: metahttp.NewClient(metahttp.ClientConfig{URLs: []string{metaURL}, Signer: signer}),
+		Meta:  metahttp.NewClient(metahttp.ClientConfig{URLs: []string{metaURL}, Signer: signer}),
+		Video: video(slowTranscoder(), filepath.Join(dir, "worker")),
 	})
 	if err != nil {
 		return err

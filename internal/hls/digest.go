@@ -99,6 +99,15 @@ func (p *Playlist) SetPlaylistDigests(digest func(uri string) (Digest, error)) e
 	}, tagStreamInf, tagIFrameInf, tagMedia)
 }
 
+// RemovePlaylistDigests takes the digests of media playlists out of a
+// multivariant playlist: those of playlists that still change name nothing.
+func (p *Playlist) RemovePlaylistDigests() error {
+	return p.edit(func(f *fields) error {
+		f.list.Delete(attrDigest)
+		return nil
+	}, tagStreamInf, tagIFrameInf, tagMedia)
+}
+
 // Sum is the digest of some bytes.
 func Sum(b []byte) Digest { return sha256.Sum256(b) }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/sds"
+	"github.com/stratos-mesh/stratos/sds/slicehttp"
 )
 
 // write brings one block to every edge of the session's grant. It returns when
@@ -97,6 +99,10 @@ func (s *Session) judge(ctx context.Context, err error, missing, stored []meta.E
 		// It stored the block and could not pass it on. The next attempt asks whoever
 		// lacks it directly, and so learns why.
 		return fmt.Errorf("edge %d did not get the block from edge %d: %w", without(missing, stored)[0], missing[0], meta.ErrNoEdges)
+	}
+	var told *slicehttp.StatusError
+	if errors.As(err, &told) && told.Status == http.StatusUnavailableForLegalReasons {
+		return fmt.Errorf("%w: %w", meta.ErrBanned, err) // every other edge says the same
 	}
 	if blamed := s.blame(ctx, missing[0], version, err); blamed != nil {
 		return blamed
