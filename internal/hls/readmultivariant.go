@@ -130,13 +130,17 @@ func (f *fields) variant() Variant {
 	return v
 }
 
-// parseResolution reads WIDTHxHEIGHT.
+// parseResolution reads WIDTHxHEIGHT; with a zero in it, as packagers write for
+// audio, it is none.
 func parseResolution(text string) (size [2]int, err error) {
 	w, h, _ := strings.Cut(text, "x")
 	width, err := parseInt(w, math.MaxInt32)
 	height, err2 := parseInt(h, math.MaxInt32)
 	if err != nil || err2 != nil {
 		return size, fmt.Errorf("%.40q is no resolution: write WIDTHxHEIGHT in pixels", text)
+	}
+	if width == 0 || height == 0 {
+		return size, nil
 	}
 	return [2]int{int(width), int(height)}, nil
 }
