@@ -51,10 +51,11 @@ export class Edges {
   order(preferred?: string): Edge[] {
     const now = this.#now();
     const rank = (s: State) => (s.unwellUntil > now ? 2 : originOf(s.base) === preferred ? 0 : 1);
+    const wait = (s: State) => Math.max(s.unwellUntil, now);
     return this.#states
       .filter((s) => !s.bad)
       .map((s, i) => ({ s, i }))
-      .sort((a, b) => rank(a.s) - rank(b.s) || a.s.unwellUntil - b.s.unwellUntil || a.i - b.i)
+      .sort((a, b) => rank(a.s) - rank(b.s) || wait(a.s) - wait(b.s) || a.i - b.i)
       .map(({ s }) => ({ id: s.id, base: s.base }));
   }
 

@@ -1,11 +1,4 @@
-import type {
-  Loader,
-  LoaderCallbacks,
-  LoaderConfiguration,
-  LoaderContext,
-  LoaderStats,
-  PlaylistLoaderContext,
-} from "hls.js";
+import type { Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from "hls.js";
 import Hls, { LoadStats } from "hls.js";
 import type { Verdict } from "./chain.js";
 import type { FailoverReport, IntegrityReport } from "./constants.js";
@@ -101,7 +94,7 @@ export function loaderFor(host: LoaderHost): typeof Hls.DefaultConfig.loader {
         // The bandwidth is that of the edge that won, not of the wait for another one.
         Object.assign(this.stats.loading, { start: got.start, first: got.first, end: got.end });
         this.stats.loaded = this.stats.total = got.bytes.length;
-        const segment = context.responseType === "arraybuffer";
+        const segment = isSegment(context);
         const data = segment ? got.bytes.buffer : new TextDecoder().decode(got.bytes);
         if (segment) callbacks.onProgress?.(this.stats, context, data, got.response);
         callbacks.onSuccess({ url: got.url, data, code: got.response.status }, this.stats, context, got.response);
@@ -140,14 +133,14 @@ export function loaderFor(host: LoaderHost): typeof Hls.DefaultConfig.loader {
         session.edges,
         {
           verify: async (bytes, edge, url) => {
+            if (!isSegment(context) && (await session.chain.isFinal(want.object, bytes))) return "stale";
             const verdict = await check(session, context, want, bytes, url);
-            if (!verdict.ok) {
-              const range = wantKey(want).split("#")[1] ?? "";
-              const { expected, got } = verdict;
-              const facts = { object: want.object, range, expected, got, bytes: bytes.length, edge: edge.id, url };
-              host.onIntegrity(await evidence(session, facts));
-            }
-            return verdict.ok;
+            if (verdict.ok) return "right";
+            const range = wantKey(want).split("#")[1] ?? "";
+            const { expected, got } = verdict;
+            const facts = { object: want.object, range, expected, got, bytes: bytes.length, edge: edge.id, url };
+            host.onIntegrity(await evidence(session, facts));
+            return "wrong";
           },
           progress: (loaded, total) => {
             this.stats.loaded = loaded;
@@ -158,7 +151,7 @@ export function loaderFor(host: LoaderHost): typeof Hls.DefaultConfig.loader {
         },
         this.#controller.signal,
       );
-      if (context.responseType === "arraybuffer") {
+      if (isSegment(context)) {
         const item = { object: want.object, first: want.range?.first ?? 0, length: got.bytes.length };
         session.ledger.add(got.edge.id, item);
       }
@@ -180,12 +173,16 @@ function wantOf(context: LoaderContext): Want {
 
 function check(
   session: Session,
-  context: LoaderContext | PlaylistLoaderContext,
+  context: LoaderContext,
   want: Want,
   bytes: Uint8Array<ArrayBuffer>,
   url: string,
 ): Promise<Verdict> {
-  return context.responseType === "arraybuffer" || context.type === ("media-fragment" as typeof context.type)
+  return isSegment(context)
     ? session.chain.segment(wantKey(want), bytes)
     : session.chain.playlist(want.object, bytes, url);
+}
+
+function isSegment(context: LoaderContext): boolean {
+  return (context.type as string) === "media-fragment";
 }

@@ -1,8 +1,10 @@
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, type HlsConfig, Events as HlsEvents } from "hls.js";
+import type { AudioTracks } from "./audio-tracks.js";
 import { Events, type FailoverReport, type IntegrityReport, type SessionInfo } from "./constants.js";
 import { errorOfStatus, PlayerError } from "./errors.js";
 import { makeViewerKey } from "./key.js";
 import { type LoaderHost, loaderFor } from "./loader.js";
+import { readMultivariant } from "./playlist.js";
 import type { Unavailable } from "./race.js";
 import type { Renditions } from "./renditions.js";
 import { type Opened, open, type Session } from "./session.js";
@@ -19,15 +21,27 @@ export interface PlaybackOptions {
   modest: boolean;
   /** The viewer pays for bytes: low rungs, short buffer. */
   saveData: boolean;
+  /** Seconds to load ahead; the usual without. */
+  buffer: number | undefined;
   /** URL that CMCD events are posted to. Nothing is sent without. */
   collector: string | undefined;
+}
+
+/** What the menus of the element show. */
+export interface Lists {
+  renditions: Renditions;
+  audioTracks: AudioTracks;
 }
 
 /** A renewal that did not help is not repeated before this, in milliseconds. */
 const renewEvery = 5_000;
 /** A decoder that failed is started again when it last failed longer ago than this, in milliseconds. */
 const recoverEvery = 10_000;
-const buffer = { usual: 30, frugal: 10, modest: 1 };
+/**
+ * Seconds to load ahead: at least, and at most where rungs are small. hls.js alone would go to 600, which somebody pays
+ * for even if the viewer leaves.
+ */
+const ahead = { usual: [30, 60], frugal: [10, 20], modest: [1, 1] } as const;
 /** Rungs higher than this many lines are left out while the viewer saves data. */
 const frugalHeight = 480;
 
@@ -36,7 +50,7 @@ export class Playback implements LoaderHost {
   readonly source: Source;
   hls: Hls | undefined;
   readonly #video: HTMLVideoElement;
-  readonly #renditions: Renditions;
+  readonly #lists: Lists;
   readonly #options: PlaybackOptions;
   readonly #emit: (name: string, detail?: unknown) => void;
   readonly #controller = new AbortController();
@@ -46,17 +60,19 @@ export class Playback implements LoaderHost {
   #renewed = Number.NEGATIVE_INFINITY;
   #recovered = Number.NEGATIVE_INFINITY;
   #lastFailure: Unavailable | undefined;
+  /** The session has rungs that hls.js does not know. */
+  #fuller = false;
 
   constructor(
     video: HTMLVideoElement,
-    renditions: Renditions,
+    lists: Lists,
     source: Source,
     options: PlaybackOptions,
     emit: (name: string, detail?: unknown) => void,
   ) {
     this.source = source;
     this.#video = video;
-    this.#renditions = renditions;
+    this.#lists = lists;
     this.#options = options;
     this.#emit = emit;
   }
@@ -81,14 +97,15 @@ export class Playback implements LoaderHost {
     this.#controller.abort();
     this.hls?.destroy();
     this.hls = undefined;
-    this.#renditions.clear();
+    this.#lists.renditions.clear();
+    this.#lists.audioTracks.clear();
     this.#video.removeAttribute("src");
     this.#video.load();
   }
 
   /** The viewer wants to see it: fills the buffer. */
   demand(): void {
-    if (this.hls) this.hls.config.maxBufferLength = this.#options.saveData ? buffer.frugal : buffer.usual;
+    if (this.hls) Object.assign(this.hls.config, this.#ahead(false));
   }
 
   session(): Session {
@@ -129,17 +146,50 @@ export class Playback implements LoaderHost {
     }
     if (opened.kind !== "session" || this.#controller.signal.aborted) return false;
     const { session } = opened;
-    if (session.chain.integrity !== before.chain.integrity) {
+    if (!before.growing && session.chain.integrity !== before.chain.integrity) {
       // The name has moved to another version, whose bytes do not fit to those that play.
-      const at = this.#video.currentTime;
-      this.hls?.destroy();
-      this.#startHls(opened, at);
+      this.#swap(session);
       return false;
     }
-    before.edges.renew(session.edges.list());
-    Object.assign(before, { ticketId: session.ticketId, router: session.router, class: session.class });
+    await this.#adopt(before, session);
     this.#emit(Events.SESSION, infoOf(before));
     return true;
+  }
+
+  /** Takes over a newer session of the same video. What is known of edges and segments stays. */
+  async #adopt(before: Session, session: Session): Promise<void> {
+    before.edges.renew(session.edges.list());
+    const { ticketId, router, root, integrity, multivariant, url, growing } = session;
+    if (before.growing) {
+      this.#fuller ||= rungsOf(multivariant, url) !== rungsOf(before.multivariant, before.url);
+      if (!growing) before.chain = session.chain.inherit(before.chain);
+    }
+    Object.assign(before, { class: session.class, ticketId, router, root, integrity, multivariant, url, growing });
+  }
+
+  /**
+   * A video that was still being made when it started has more rungs by and by. They are taken up when the viewer
+   * seeks or pauses, since that needs a new start of the decoder.
+   */
+  async takeUp(): Promise<void> {
+    const session = this.#session;
+    if (!session || !(session.growing || this.#fuller)) return;
+    if (session.growing) {
+      this.#renewing ??= this.#renewNow().finally(() => {
+        this.#renewing = undefined;
+      });
+      await this.#renewing;
+    }
+    if (this.#fuller && this.#session === session && !this.#controller.signal.aborted) this.#swap(session);
+  }
+
+  /** Starts hls.js anew on a session, where the viewer is. */
+  #swap(session: Session): void {
+    this.#fuller = false;
+    const { currentTime, paused } = this.#video;
+    this.hls?.destroy();
+    this.#startHls({ kind: "session", session }, currentTime);
+    if (!paused) void this.#video.play().catch(() => undefined);
   }
 
   #open(): Promise<Opened> {
@@ -164,22 +214,30 @@ export class Playback implements LoaderHost {
     hls.on(HlsEvents.MANIFEST_PARSED, () => {
       if (this.#options.saveData) hls.autoLevelCapping = hls.levels.findLastIndex((l) => l.height <= frugalHeight);
     });
-    this.#renditions.follow(hls);
+    this.#lists.renditions.follow(hls);
+    this.#lists.audioTracks.follow(hls);
     hls.attachMedia(this.#video);
     hls.loadSource(opened.kind === "session" ? opened.session.url : opened.url);
   }
 
   #config(opened: Opened, at: number | undefined): Partial<HlsConfig> {
-    const { modest, saveData, collector } = this.#options;
+    const { modest, collector } = this.#options;
     const loader = opened.kind === "session" ? { loader: loaderFor(this) } : {};
     return {
       ...loader,
       startPosition: at ?? -1,
-      maxBufferLength: modest ? buffer.modest : saveData ? buffer.frugal : buffer.usual,
+      ...this.#ahead(modest),
       backBufferLength: 60,
       capLevelToPlayerSize: true,
       ...(opened.kind === "session" ? { cmcd: cmcdOf(this.source.path, collector) } : {}),
     };
+  }
+
+  #ahead(modest: boolean): Pick<HlsConfig, "maxBufferLength" | "maxMaxBufferLength"> {
+    const { buffer, saveData } = this.#options;
+    const usual = buffer ? [buffer, buffer] : saveData ? ahead.frugal : ahead.usual;
+    const [maxBufferLength, maxMaxBufferLength] = (modest ? ahead.modest : usual) as [number, number];
+    return { maxBufferLength, maxMaxBufferLength };
   }
 
   #startNative(): void {
@@ -254,6 +312,11 @@ function infoOf(session: Session): SessionInfo {
     integrity: session.chain.integrity,
     edges: session.edges.list().map(({ id, base }) => ({ id, url: new URL(base).origin })),
   };
+}
+
+/** The rungs of a multivariant playlist, to compare. */
+function rungsOf(multivariant: string, url: string): string {
+  return readMultivariant(multivariant, url).rungs.sort().join(" ");
 }
 
 function isCodec(data: ErrorData): boolean {

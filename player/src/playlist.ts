@@ -13,21 +13,21 @@ const maxEntries = 100_000;
 
 /** What a multivariant playlist says that verification needs. */
 export interface Multivariant {
-  /** Stable id and digest of each media playlist. */
+  /** Digest of each media playlist by its stable id. */
   stable: Map<string, string>;
   /** The same by object. */
   digests: Digests;
-  /** Media playlists that have no digest, by object. */
-  open: Set<string>;
   /** Edges that URLs name: pathway id and `https://edge/t/ticket`. */
   edges: Map<string, string>;
-  /** Whether one stable id has two digests: such a playlist is nobody's. */
-  torn: boolean;
+  /** Stable ids of the variants. */
+  rungs: string[];
+  /** Why the playlist has no integrity; empty when it has one. */
+  fault: string;
 }
 
 /** Reads a multivariant playlist; base is the URL that its references are relative to. */
 export function readMultivariant(text: string, base: string): Multivariant {
-  const out: Multivariant = { stable: new Map(), digests: new Map(), open: new Set(), edges: new Map(), torn: false };
+  const out: Multivariant = { stable: new Map(), digests: new Map(), edges: new Map(), rungs: [], fault: "" };
   let variant: Map<string, string> | undefined;
   for (const line of lines(text)) {
     if (line.startsWith("#EXT-X-STREAM-INF:")) {
@@ -35,33 +35,42 @@ export function readMultivariant(text: string, base: string): Multivariant {
     } else if (line.startsWith("#EXT-X-MEDIA:") || line.startsWith("#EXT-X-I-FRAME-STREAM-INF:")) {
       const list = attributes(line);
       const uri = list.get("URI");
-      if (uri) note(out, list, uri, base);
+      const id = line.startsWith("#EXT-X-MEDIA:") ? "STABLE-RENDITION-ID" : "STABLE-VARIANT-ID";
+      if (uri) note(out, list, id, uri, base);
     } else if (line !== "" && !line.startsWith("#") && variant) {
-      note(out, variant, line, base);
+      note(out, variant, "STABLE-VARIANT-ID", line, base);
+      const rung = variant.get("STABLE-VARIANT-ID");
+      if (rung && !out.rungs.includes(rung)) out.rungs.push(rung);
       variant = undefined;
     }
   }
   return out;
 }
 
-function note(out: Multivariant, list: Map<string, string>, uri: string, base: string): void {
+function note(out: Multivariant, list: Map<string, string>, idName: string, uri: string, base: string): void {
   const url = resolve(uri, base);
-  if (!url || out.digests.size + out.open.size >= maxEntries) return;
-  const edge = baseOf(url);
-  const pathway = list.get("PATHWAY-ID");
-  if (edge && pathway) out.edges.set(pathway, edge);
-  else if (edge && ![...out.edges.values()].includes(edge)) out.edges.set(url.host, edge);
-
-  const digest = list.get("X-STRATOS-SHA256")?.toLowerCase();
-  if (!digest || !/^[0-9a-f]{64}$/.test(digest)) {
-    out.open.add(objectOf(url));
+  if (!url || out.digests.size >= maxEntries) {
+    out.fault ||= `${uri.slice(0, 80)} is no URL`;
     return;
   }
-  const id = list.get("STABLE-VARIANT-ID") ?? list.get("STABLE-RENDITION-ID") ?? "";
-  const before = out.stable.get(id) ?? out.digests.get(objectOf(url));
-  if (before !== undefined && before !== digest) out.torn = true;
-  out.stable.set(id, digest);
-  out.digests.set(objectOf(url), digest);
+  const edge = baseOf(url);
+  const pathway = list.get("PATHWAY-ID");
+  if (edge && (pathway || ![...out.edges.values()].includes(edge))) {
+    // Renditions stand before the variants, which alone tell the pathway.
+    if (out.edges.get(url.host) === edge) out.edges.delete(url.host);
+    out.edges.set(pathway ?? url.host, edge);
+  }
+
+  const id = list.get(idName) ?? "";
+  const digest = list.get("X-STRATOS-SHA256") ?? "";
+  if (!/^[A-Za-z0-9+/=.\-_]{1,255}$/.test(id)) out.fault ||= `${uri.slice(0, 80)} has no ${idName}`;
+  else if (!/^[0-9a-f]{64}$/.test(digest)) out.fault ||= `${id} has no digest`;
+  else if ((out.stable.get(id) ?? digest) !== digest) out.fault ||= `${id} has two digests`;
+  else if ((out.digests.get(objectOf(url)) ?? digest) !== digest) out.fault ||= `${objectOf(url)} has two digests`;
+  else {
+    out.stable.set(id, digest);
+    out.digests.set(objectOf(url), digest);
+  }
 }
 
 /** The lines whose SHA-256 is a bundle's `integrity`. */

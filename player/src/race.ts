@@ -28,8 +28,11 @@ export interface Got {
 
 /** What a race asks and tells. */
 export interface Judge {
-  /** Whether these are the publisher's bytes. Called before anything is done with them. */
-  verify(bytes: Uint8Array<ArrayBuffer>, edge: Edge, url: string): Promise<boolean>;
+  /**
+   * Whether these are the publisher's bytes; called before anything is done with them. "stale" is said of bytes that
+   * only a newer session can judge, and is nobody's fault.
+   */
+  verify(bytes: Uint8Array<ArrayBuffer>, edge: Edge, url: string): Promise<"right" | "wrong" | "stale">;
   progress?(loaded: number, total: number): void;
   failover?(report: FailoverReport): void;
 }
@@ -39,7 +42,7 @@ export class Unavailable extends Error {
   override readonly name = "Unavailable";
   /** HTTP statuses that came; 0 for none. */
   readonly statuses: number[];
-  /** Whether an edge did not take the ticket: a new session may help. */
+  /** Whether an edge did not take the ticket, or has a newer state than the session: a new session may help. */
   readonly refused: boolean;
   /** Whether an edge sent wrong bytes. */
   readonly corrupt: boolean;
@@ -126,8 +129,10 @@ export function race(want: Want, edges: Edges, judge: Judge, signal: AbortSignal
           judge.progress?.(n, total);
         });
         if (over) return;
-        if (!(await judge.verify(got.bytes, edge, got.url))) throw new Corrupt();
+        const verdict = await judge.verify(got.bytes, edge, got.url);
         if (over) return;
+        if (verdict === "wrong") throw new Corrupt();
+        if (verdict === "stale") throw new Refused();
         edges.praise(edge, got.first - got.start);
         running.delete(edge);
         finish();

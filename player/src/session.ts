@@ -150,8 +150,11 @@ async function sessionB(router: string, multivariant: string, url: string, openi
 /** Takes the playlist into the chain, and the edges that it names to those of the session. */
 async function admit(session: Session, opening: Opening): Promise<void> {
   for (const [id, base] of readMultivariant(session.multivariant, session.url).edges) session.edges.add({ id, base });
-  const expected = opening.pin ?? session.integrity;
-  const verdict = await session.chain.admit(session.multivariant, session.url, expected);
+  const verdict = await session.chain.admit(session.multivariant, session.url, {
+    path: session.path,
+    integrity: opening.pin ?? session.integrity,
+    growing: session.growing,
+  });
   if (verdict.ok) return;
   const { expected: want, got } = verdict;
   const bytes = session.multivariant.length;

@@ -2,7 +2,7 @@ import type { PlayerError } from "./errors.js";
 
 const template = /* html */ `
 <style>
-  :host { display: grid; place-items: center; background: rgb(10 12 16 / 0.92); color: #fff; font: 16px/1.4 system-ui, sans-serif; }
+  :host { display: grid; place-items: center; background: #0a0c10; color: #fff; font: 16px/1.4 system-ui, sans-serif; }
   :host([hidden]) { display: none; }
   div { max-width: 34em; padding: 16px; text-align: center; }
   h2 { margin: 0 0 8px; font-size: 1.15em; font-weight: 600; }

@@ -1,3 +1,4 @@
+import { AudioTracks } from "./audio-tracks.js";
 import { Events } from "./constants.js";
 import { PlayerError } from "./errors.js";
 import { mirrored, mirroredEvents, passedOn } from "./mirror.js";
@@ -33,6 +34,7 @@ const sourceAttributes = ["src", "fallback", "integrity", "token"];
  * @attr {boolean} nocontrols - shows no controls
  * @attr {boolean} nohotkeys - takes no keys
  * @attr {boolean} stats - shows the statistics
+ * @attr {number} buffer - seconds to load ahead of the viewer, 30 to 60 without
  * @attr {string} collector - URL that CMCD version 2 events are posted to; nothing is posted without
  * @attr {boolean} disablepictureinpicture - as of `<video>`
  * @attr {boolean} disableremoteplayback - as of `<video>`
@@ -81,7 +83,7 @@ export class StratosPlayer extends mirrored() {
   }
 
   readonly #video: HTMLVideoElement;
-  readonly #renditions = new Renditions();
+  readonly #lists = { renditions: new Renditions(), audioTracks: new AudioTracks() };
   #playback: Playback | undefined;
   #error: PlayerError | undefined;
   #planned = false;
@@ -93,8 +95,15 @@ export class StratosPlayer extends mirrored() {
     const root = this.attachShadow({ mode: "open" });
     root.innerHTML = `<style>${style}</style>${markup}`;
     this.#video = this.#part("video");
-    // Where media-chrome's quality menu looks for the rungs.
-    Object.assign(this.#video, { videoRenditions: this.#renditions });
+    // Where media-chrome's menus look for rungs and sound. Safari has the latter itself.
+    const { renditions, audioTracks } = this.#lists;
+    Object.assign(this.#video, { videoRenditions: renditions });
+    if (!("audioTracks" in this.#video)) Object.assign(this.#video, { audioTracks });
+    for (const name of ["addtrack", "removetrack"]) {
+      audioTracks.addEventListener(name, () => {
+        this.#part(".audio").hidden = audioTracks.length < 2;
+      });
+    }
     this.#part("stratos-stats-display").source = () => statsOf(this.#video, this.#playback);
   }
 
@@ -227,7 +236,7 @@ export class StratosPlayer extends mirrored() {
     const source = parseSource(this.src, document.baseURI);
     if (!source) return this.#fail(new PlayerError("bad-src", `src is ${this.src}`));
     const options = this.#options(source.path, source.start);
-    const playback = new Playback(this.#video, this.#renditions, source, options, (name, detail) => {
+    const playback = new Playback(this.#video, this.#lists, source, options, (name, detail) => {
       if (this.#playback === playback) this.#tell(name, detail);
     });
     this.#playback = playback;
@@ -251,6 +260,7 @@ export class StratosPlayer extends mirrored() {
       pin: text("integrity"),
       token: text("token"),
       collector: text("collector"),
+      buffer: Number(text("buffer")) > 0 ? Number(text("buffer")) : undefined,
       start: start ?? (this.hasAttribute("resume") ? recall(name) : undefined),
       modest: !this.autoplay && this.preload === "metadata" && this.#video.paused,
       saveData: connection?.saveData === true || matchMedia("(prefers-reduced-data: reduce)").matches,
@@ -340,7 +350,11 @@ export class StratosPlayer extends mirrored() {
       this.#begin();
       this.#playback?.demand();
     });
-    on(this.#video, "seeking", () => this.#playback?.demand());
+    on(this.#video, "seeking", () => {
+      this.#playback?.demand();
+      void this.#playback?.takeUp();
+    });
+    on(this.#video, "pause", () => void this.#playback?.takeUp());
     on(this.#video, "timeupdate", () => this.#remember(5_000));
     on(this.#video, "pause", () => this.#remember(0));
     on(window, "pagehide", () => this.#remember(0));

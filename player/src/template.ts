@@ -20,7 +20,7 @@ export const markup = /* html */ `
     <media-settings-menu-item class="captions">Captions
       <media-captions-menu slot="submenu" hidden><div slot="title">Captions</div></media-captions-menu>
     </media-settings-menu-item>
-    <media-settings-menu-item class="audio">Audio
+    <media-settings-menu-item class="audio" hidden>Audio
       <media-audio-track-menu slot="submenu" hidden><div slot="title">Audio</div></media-audio-track-menu>
     </media-settings-menu-item>
   </media-settings-menu>
@@ -120,6 +120,7 @@ media-preview-thumbnail { --media-preview-thumbnail-max-width: 200px; border-rad
 media-volume-range { width: 80px; --media-range-padding: 0 6px; }
 media-time-display { font-variant-numeric: tabular-nums; }
 media-settings-menu { border-radius: 8px; --media-menu-border-radius: 8px; }
+media-settings-menu-item[hidden] { display: none; }
 .spring { flex: 1; }
 :host([nocontrols]) .bars, :host([nocontrols]) media-settings-menu { display: none; }
 media-captions-button[mediasubtitleslist=""], media-captions-button:not([mediasubtitleslist]) { display: none; }

@@ -17,6 +17,20 @@ const flags = [
   "--host-resolver-rules=MAP plain.example 127.0.0.1",
 ];
 
+/** How a page is opened. */
+export interface OpenOptions {
+  /** On a host that is no secure context. */
+  plain?: boolean;
+  width?: number;
+  height?: number;
+  /** The system's colours; dark without. */
+  dark?: boolean;
+  /** The system wants no motion. */
+  still?: boolean;
+  /** Script that runs before anything else in the page. */
+  setup?: string;
+}
+
 /** The browser of the system, with a server for pages. */
 export class Stage {
   readonly #browser: Browser;
@@ -52,10 +66,7 @@ export class Stage {
   }
 
   /** Opens a page with this body and the built player. */
-  async open(
-    body: string,
-    options: { plain?: boolean; width?: number; height?: number; dark?: boolean; still?: boolean; setup?: string } = {},
-  ): Promise<Page> {
+  async open(body: string, options: OpenOptions = {}): Promise<Page> {
     const path = `/page${this.#pages.size}`;
     const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Player</title>
 <meta name="viewport" content="width=device-width"><style>body{margin:0;background:#777}</style>
@@ -63,7 +74,7 @@ export class Stage {
     this.#pages.set(path, html);
     const { port } = this.#server.address() as AddressInfo;
     const page = await this.#browser.newPage({
-      viewport: { width: options.width ?? 640, height: options.height ?? 360 },
+      viewport: { width: options.width ?? 480, height: options.height ?? 270 },
       colorScheme: options.dark === false ? "light" : "dark",
       reducedMotion: options.still ? "reduce" : "no-preference",
     });
@@ -89,7 +100,8 @@ for (const name of names) {
   addEventListener(name, (event) => {
     if (event.target.localName !== "stratos-player") return;
     const { detail } = event;
-    seen.push({ name, detail: detail instanceof Error ? { ...detail, message: detail.message } : detail });
+    const at = event.target.currentTime;
+    seen.push({ name, at, detail: detail instanceof Error ? { ...detail, message: detail.message } : detail });
   }, { capture: true });
 }`;
 
@@ -104,8 +116,17 @@ export function seen<T = Record<string, unknown>>(page: Page, name: string): Pro
   );
 }
 
+/** Where playback stood still for want of data, in seconds; the beginning does not count. */
+export function stalls(page: Page): Promise<number[]> {
+  return page.evaluate(() =>
+    (window as unknown as { seen: { name: string; at: number }[] }).seen
+      .filter((e) => e.name === "waiting" && e.at > 0.1)
+      .map((e) => e.at),
+  );
+}
+
 /** Waits until an expression of the player `p` is true. The ceiling is against hangs only. */
-export async function until(page: Page, expression: string, ceiling = 20_000): Promise<void> {
+export async function until(page: Page, expression: string, ceiling = 60_000): Promise<void> {
   await page.waitForFunction(`((p) => ${expression})(document.querySelector("stratos-player"))`, undefined, {
     timeout: ceiling,
     polling: 50,

@@ -14,13 +14,13 @@ export type Bundle = Map<string, Uint8Array>;
 const seconds = 12;
 const segment = 2;
 const rungs = [
-  { id: "360p", width: 640, height: 360, kbps: 700 },
+  { id: "360p", width: 640, height: 360, kbps: 500 },
   { id: "180p", width: 320, height: 180, kbps: 120 },
 ];
 
 /** The bundle, made when it is not there yet. */
 export function makeBundle(): Bundle {
-  const cache = fileURLToPath(new URL("../../node_modules/.cache/stratos-media-1", import.meta.url));
+  const cache = fileURLToPath(new URL("../../node_modules/.cache/stratos-media-2", import.meta.url));
   if (!existsSync(cache)) encode(cache);
   const files: Bundle = new Map();
   for (const name of readdirSync(cache, { recursive: true, encoding: "utf8" })) {
@@ -39,7 +39,7 @@ function encode(target: string): void {
     `${dir}/${folder}/ffmpeg.m3u8`,
   ];
   ffmpeg([
-    ...["-f", "lavfi", "-i", `testsrc2=size=640x360:rate=25:duration=${seconds}`],
+    ...["-f", "lavfi", "-i", `testsrc2=size=640x360:rate=10:duration=${seconds}`],
     ...["-f", "lavfi", "-i", `sine=frequency=440:duration=${seconds}`],
     ...rungs.flatMap((r) => [
       ...[
@@ -62,7 +62,13 @@ function encode(target: string): void {
     ...["-map", "0:v", "-vf", "fps=1/3,scale=160:90,tile=2x2", "-frames:v", "1", `${dir}/storyboard-1.jpg`],
   ]);
   mkdirSync(target.replace(/\/[^/]*$/, ""), { recursive: true });
-  renameSync(dir, target);
+  try {
+    renameSync(dir, target);
+  } catch (error) {
+    // Another test file has made it at the same time.
+    if (!existsSync(target)) throw error;
+    rmSync(dir, { recursive: true });
+  }
 }
 
 function ffmpeg(args: string[]): void {
@@ -103,14 +109,21 @@ function pack(media: Bundle): Bundle {
   lines.push(media1("AUDIO", "aud", tracks("a/en"), "a/en/playlist.m3u8"));
   lines.push(media1("SUBTITLES", "sub", captions, "c/en/playlist.m3u8"));
   for (const r of rungs) {
-    const bits = (r.kbps + 64) * 1000;
+    const bits = Math.round(8 * bytesPerSecond(media, r.id) + 64_000);
     lines.push(
-      `#EXT-X-STREAM-INF:BANDWIDTH=${bits},AVERAGE-BANDWIDTH=${bits},CODECS="avc1.64001e,mp4a.40.2",RESOLUTION=${r.width}x${r.height},FRAME-RATE=25.000,AUDIO="aud",SUBTITLES="sub",STABLE-VARIANT-ID="v-${r.id}",X-STRATOS-SHA256="${tracks(`v/${r.id}`)}"`,
+      `#EXT-X-STREAM-INF:BANDWIDTH=${bits},AVERAGE-BANDWIDTH=${bits},CODECS="avc1.64001e,mp4a.40.2",RESOLUTION=${r.width}x${r.height},FRAME-RATE=10.000,AUDIO="aud",SUBTITLES="sub",STABLE-VARIANT-ID="v-${r.id}",X-STRATOS-SHA256="${tracks(`v/${r.id}`)}"`,
       `v/${r.id}/playlist.m3u8`,
     );
   }
   put("master.m3u8", [...lines, ""].join("\n"));
   return files;
+}
+
+/** Bytes that a second of a rung has on average. */
+export function bytesPerSecond(bundle: Bundle, rung: string): number {
+  let sum = 0;
+  for (const [path, bytes] of bundle) if (path.startsWith(`v/${rung}/`)) sum += bytes.length;
+  return sum / seconds;
 }
 
 /** SHA-256 in hex. */

@@ -33,6 +33,10 @@ export interface EdgeServer {
   mode: Mode;
   /** Objects that were asked, in order. */
   asked: string[];
+  /** Their queries. */
+  queries: string[];
+  /** Tickets up to this number have expired here. */
+  expiredUpTo?: number;
   /** Bytes a second for segments; unlimited without. */
   rate?: number;
 }
@@ -54,14 +58,21 @@ export class Network {
   readonly sessions: Record<string, unknown>[] = [];
   /** Everything that was asked of routers: method and path. */
   readonly asked: string[] = [];
+  /** OPTIONS that came. */
+  preflights = 0;
+  /** Bodies of CMCD reports. */
+  readonly reports: string[] = [];
   router = "";
   secondRouter = "";
   /** How routers behave. */
-  routerMode: "well" | "away" | "liar" | "deleted" | "no-edge" = "well";
+  routerMode: "well" | "away" | "hang" | "liar" | "deleted" | "no-edge" = "well";
   readonly #bundle: Bundle;
   readonly #servers: Server[] = [];
   readonly #sockets = new Map<string, Set<Socket>>();
-  #tickets = 0;
+  /** How many tickets were issued. */
+  tickets = 0;
+  /** A server that knows nothing of Stratos, with the same video at /stream/. */
+  foreign = "";
 
   private constructor(bundle: Bundle) {
     this.#bundle = bundle;
@@ -71,12 +82,18 @@ export class Network {
   static async start(bundle: Bundle, edges: number): Promise<Network> {
     const network = new Network(bundle);
     for (let id = 1; id <= edges; id++) {
-      const edge: EdgeServer = { id, origin: "", mode: "well", asked: [] };
+      const edge: EdgeServer = { id, origin: "", mode: "well", asked: [], queries: [] };
       edge.origin = await network.#listen((req, res) => network.#edge(edge, req, res));
       network.edges.push(edge);
     }
     network.router = await network.#listen((req, res) => network.#router(network.router, req, res));
     network.secondRouter = await network.#listen((req, res) => network.#router(network.secondRouter, req, res, true));
+    network.foreign = await network.#listen((req, res) => {
+      const file = bundle.get((req.url ?? "").split("?")[0]?.replace("/stream/", "") ?? "");
+      if (!file || req.method !== "GET") return void res.writeHead(404).end("nothing here");
+      res.setHeader("Content-Type", types[(req.url ?? "").split("?")[0]?.split(".").pop() ?? ""] ?? "");
+      res.end(Buffer.from(file));
+    });
     return network;
   }
 
@@ -123,6 +140,9 @@ export class Network {
     this.asked.push(`${req.method} ${url.pathname}`);
     const mode = always ? "well" : this.routerMode;
     if (mode === "away") return void req.socket.destroy();
+    if (mode === "hang") return;
+    if (req.method === "OPTIONS") return this.#preflight(res);
+    if (url.pathname === "/collect") return this.#collect(req, res);
     if (mode === "deleted") return problem(res, 410, "deleted");
     if (mode === "no-edge") return problem(res, 503, "no-edge");
     if (url.pathname === "/v1/sessions" && req.method === "POST") return this.#session(self, mode === "liar", req, res);
@@ -140,8 +160,18 @@ export class Network {
     res.writeHead(307, { Location: `${edge.origin}/t/${this.#ticket("B")}/${path}` }).end();
   }
 
+  #preflight(res: ServerResponse): void {
+    this.preflights++;
+    res.writeHead(204, { "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": "*" }).end();
+  }
+
+  #collect(req: IncomingMessage, res: ServerResponse): void {
+    req.on("data", (part: Buffer) => this.reports.push(part.toString()));
+    req.on("end", () => res.writeHead(204).end());
+  }
+
   #ticket(kind: "A" | "B"): string {
-    return `${kind}ticket${++this.#tickets}`;
+    return `${kind}ticket${++this.tickets}`;
   }
 
   #session(self: string, liar: boolean, req: IncomingMessage, res: ServerResponse): void {
@@ -208,10 +238,13 @@ export class Network {
     const [, ticket, path] = /^\/t\/([^/]+)\/(.*)$/.exec(url.pathname) ?? [];
     const object = path ?? url.pathname.slice(1);
     if (edge.mode === "refuse") return void req.socket.destroy();
+    if (req.method === "OPTIONS") return this.#preflight(res);
     edge.asked.push(object);
+    edge.queries.push(url.search);
     if (edge.mode === "hang") return;
     if (req.method !== "GET") return problem(res, object.startsWith("v1/") ? 404 : 405, "not-found");
-    if (!ticket || ticket === "expired" || edge.mode === "no-ticket") {
+    const number = Number(/\d+$/.exec(ticket ?? "")?.[0] ?? 0);
+    if (!number || number <= (edge.expiredUpTo ?? 0) || edge.mode === "no-ticket") {
       if (url.searchParams.has("r")) return problem(res, 503, "no-edge");
       res.writeHead(307, { Location: `${this.router}/${object}?r=1`, "Cache-Control": "no-store" }).end();
       return;
