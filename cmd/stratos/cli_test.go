@@ -41,6 +41,11 @@ func TestMistakesGetACodeAndWhatToDo(t *testing.T) {
 		"a key file that is not there":               {"ls --origin http://127.0.0.1:1 --api-key-file nope", exitNotFound, "--api-key-file"},
 		"a server that is not there":                 {"ls --origin http://127.0.0.1:1", exitUnreachable, "doctor"},
 		"an edge number that is none":                {"edge drain one", exitUsage, "edge number"},
+		"a ban without a reason":                     {"ban demo/film --yes", exitUsage, "--reason"},
+		"a ban for a novel of a reason":              {"ban demo/film --yes --reason " + strings.Repeat("x", 501), exitUsage, "at most 500"},
+		"a ban without a network":                    {"ban demo/film --yes --reason r", exitNotFound, "--operator-key"},
+		"bans without a network":                     {"bans", exitNotFound, "--operator-key"},
+		"an unban of nothing":                        {"unban", exitUsage, "ROOT"},
 		"a scope that does not exist":                {"keys create --scope fly --namespace x", exitUsage, "read, write, delete or admin"},
 		"joining without an invitation names it all": {"edge join", exitUsage, "invitation"},
 	} {
