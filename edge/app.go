@@ -49,6 +49,8 @@ type App struct {
 	meta   meta.Meta
 	log    *slog.Logger
 	pooled *pooled
+	// shardSize replaces meta.ShardSize in tests, whose bundles are small.
+	shardSize int64
 	// servers gives the HTTP servers of the same configuration.
 	servers func() map[string]*caddyhttp.Server
 }

@@ -250,6 +250,12 @@ func newWorld(t testing.TB, edges int) *world {
 
 func (w *world) addEdge(config EdgeConfig) *testEdge {
 	w.t.Helper()
+	return w.addSharded(config, 0)
+}
+
+// addSharded adds an edge for which a unit of a bundle has so many bytes.
+func (w *world) addSharded(config EdgeConfig, shardSize int64) *testEdge {
+	w.t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		w.t.Fatal(err)
@@ -260,7 +266,7 @@ func (w *world) addEdge(config EdgeConfig) *testEdge {
 	}
 	a := &App{
 		DataDir: w.t.TempDir(), Dev: true, Edge: &config, key: key, signer: nodeauth.NewSigner(key),
-		client: client, meta: w.meta, log: slog.New(slog.DiscardHandler),
+		client: client, meta: w.meta, shardSize: shardSize, log: slog.New(slog.DiscardHandler),
 	}
 	e := &testEdge{app: a, id: meta.EdgeID(len(w.edges) + 1)}
 	if e.node, err = open(a); err != nil {

@@ -119,6 +119,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	n.keeper, err = keep.Open(keep.Config{
 		Store: n.disk, Forget: n.fill.Memory().Forget, Fill: n.fill, State: n.state,
 		Changed: func(root [32]byte) { n.catalog.Forget(root) }, Logger: n.log, Now: time.Now,
+		ShardSize: n.app.Load().shardSize,
 	})
 	if err != nil {
 		return err
@@ -126,7 +127,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	n.catalog, err = catalog.New(catalog.Config{
 		Index: index{n}, Getter: n.fill.Getter, Assigned: n.keeper.Assigned,
 		RootRevoked: n.revocations.Root, Revoked: n.revocations.Object,
-		ChainID: func() string { return n.peers.Now().ChainID },
+		ChainID: func() string { return n.peers.Now().ChainID }, Keeps: n.keeper.Keeps, ShardSize: n.app.Load().shardSize,
 	})
 	if err != nil {
 		return err

@@ -100,6 +100,8 @@ type Resolution struct {
 	Rest string
 	// Holders have all of the first unit, live ones only, in no order.
 	Holders []EdgeID
+	// Shards are the holders of each further unit of a bundle that has several.
+	Shards [][]EdgeID
 	// Maybe are edges whose Bloom filter does not exclude a cached copy.
 	Maybe []EdgeID
 	// Growing is the newest state of a bundle that is still being made, as its

@@ -16,8 +16,8 @@ type Shard struct {
 	Bytes int64
 }
 
-// of is the part in which an object lies that begins at an offset.
-func (s Shard) of(offset int64) int {
+// Of is the part in which an object lies that begins at an offset.
+func (s Shard) Of(offset int64) int {
 	return int(min(offset/s.Bytes, int64(s.Count-1)))
 }
 
@@ -66,7 +66,7 @@ func walkShard(ctx context.Context, g Getter, root CID, shard Shard, each func(c
 	slices.SortFunc(objects, func(a, b object) int { return strings.Compare(a.path, b.path) })
 	var offset int64
 	for _, o := range objects {
-		if shard.of(offset) == shard.Index {
+		if shard.Of(offset) == shard.Index {
 			if err := w.visit(ctx, o.link, within{}); err != nil {
 				return err
 			}

@@ -44,6 +44,10 @@ type Config struct {
 	RootRevoked, Revoked func(cid sds.CID) error
 	// ChainID of the network, under which owners sign.
 	ChainID func() string
+	// Keeps tells whether this edge keeps a unit of a root; nil keeps none.
+	Keeps func(unit meta.UnitKey, root sds.CID) bool
+	// ShardSize is how many bytes of a bundle are one unit; 0 is meta.ShardSize.
+	ShardSize int64
 	// Budget of parsed manifests in bytes; 0 is 32 MiB.
 	Budget int64
 }
@@ -88,6 +92,12 @@ const (
 func New(config Config) (*Catalog, error) {
 	if config.Budget == 0 {
 		config.Budget = 32 << 20
+	}
+	if config.ShardSize == 0 {
+		config.ShardSize = meta.ShardSize
+	}
+	if config.Keeps == nil {
+		config.Keeps = func(meta.UnitKey, sds.CID) bool { return false }
 	}
 	roots, err := otter.New(&otter.Options[[32]byte, *Root]{
 		MaximumWeight: uint64(config.Budget),
@@ -137,16 +147,22 @@ func (c *Catalog) Root(ctx context.Context, digest [32]byte, sources []meta.Edge
 
 func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.EdgeID) (*Root, error) {
 	assigned := c.config.Assigned(digest)
+	var shards [][]meta.EdgeID
 	want := peers.Want{Holders: sources}
 	var record meta.Record
 	if len(assigned) > 0 {
 		record, want.Class = assigned[0], sds.Pinned
+		if len(record.Units) > 1 { // others hold what is not kept here
+			if found, err := c.config.Index.Locate(ctx, digest); err == nil {
+				want.Holders, shards = append(slices.Clip(want.Holders), found.Holders...), found.Shards
+			}
+		}
 	} else {
 		found, err := c.config.Index.Locate(ctx, digest)
 		if err != nil {
 			return nil, fmt.Errorf("locate root %x: %w", digest[:8], err)
 		}
-		record = found.Record
+		record, shards = found.Record, found.Shards
 		if record.Root.Digest != digest {
 			return nil, fmt.Errorf("locate root %x: meta node answered with %s: %w", digest[:8], record.Root, meta.ErrInvalid)
 		}
@@ -167,6 +183,9 @@ func (c *Catalog) load(ctx context.Context, digest [32]byte, sources []meta.Edge
 		return nil, fmt.Errorf("manifest of %s: %w", record.Root, err)
 	}
 	root := newRoot(record, want, manifest, c.config.Revoked)
+	if len(record.Units) > 1 {
+		root.split(c.wants(record, want, shards), sds.Shard{Count: len(record.Units), Bytes: c.config.ShardSize})
+	}
 	for _, other := range assigned[min(1, len(assigned)):] {
 		root.addAlias(string(other.Name))
 	}

@@ -33,7 +33,8 @@ type Root struct {
 type table struct {
 	entries map[string]*entry // by path inside the root; "" for an object
 	dirs    map[string]bool
-	want    peers.Want
+	// wants lead to the holders of each shard; one, for almost all roots.
+	wants   []peers.Want
 	revoked func(sds.CID) error
 }
 
@@ -41,6 +42,7 @@ type table struct {
 // first asked for, as of a large folder most files never are.
 type entry struct {
 	sds.Object
+	shard int
 	ready atomic.Pointer[Object]
 }
 
@@ -48,7 +50,7 @@ func (t *table) object(e *entry) *Object {
 	if o := e.ready.Load(); o != nil {
 		return o
 	}
-	o := newObject(e.Object, t.want)
+	o := newObject(e.Object, t.wants[e.shard])
 	if !e.ready.CompareAndSwap(nil, o) {
 		return e.ready.Load()
 	}
@@ -59,7 +61,7 @@ func (t *table) object(e *entry) *Object {
 
 func newRoot(record meta.Record, want peers.Want, manifest *sds.Manifest, revoked func(sds.CID) error) *Root {
 	r := &Root{Record: record, Want: want, prefix: string(record.Name) + "/"}
-	t := &table{entries: make(map[string]*entry, len(manifest.Objects)), dirs: make(map[string]bool), want: want, revoked: revoked}
+	t := &table{entries: make(map[string]*entry, len(manifest.Objects)), dirs: make(map[string]bool), wants: []peers.Want{want}, revoked: revoked}
 	weight := 1024
 	for _, o := range manifest.Objects {
 		if record.Kind == meta.Object {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stratos-mesh/stratos/edge/peers"
 	"github.com/stratos-mesh/stratos/edge/state"
-	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/sds"
 	"github.com/stratos-mesh/stratos/sds/slicehttp"
 )
@@ -79,7 +78,7 @@ func (k *Keeper) blocks(ctx context.Context, u *state.Unit, g sds.Getter, each f
 	if len(record.Units) <= 1 {
 		return sds.Walk(ctx, g, record.Root, each)
 	}
-	return sds.WalkShard(ctx, g, record.Root, sds.Shard{Index: u.Shard, Count: len(record.Units), Bytes: meta.ShardSize}, each)
+	return sds.WalkShard(ctx, g, record.Root, sds.Shard{Index: u.Shard, Count: len(record.Units), Bytes: k.config.ShardSize}, each)
 }
 
 // manifestRest walks what hangs below a manifest of more than one slice.

@@ -33,6 +33,8 @@ type Config struct {
 	Changed func(root [32]byte)
 	Logger  *slog.Logger
 	Now     func() time.Time
+	// ShardSize is how many bytes of a bundle are one unit; 0 is meta.ShardSize.
+	ShardSize int64
 }
 
 // Keeper knows the units that this edge holds.
@@ -57,6 +59,9 @@ type change struct {
 
 // Open reads the units that a state has.
 func Open(config Config) (*Keeper, error) {
+	if config.ShardSize == 0 {
+		config.ShardSize = meta.ShardSize
+	}
 	k := &Keeper{
 		config: config, units: make(map[state.UnitID]*state.Unit),
 		roots: make(map[[32]byte]int), changes: make(map[change]meta.Holding),
@@ -90,6 +95,9 @@ func (k *Keeper) Assigned(digest [32]byte) []meta.Record {
 	slices.SortFunc(out, byName)
 	return slices.CompactFunc(out, func(a, b meta.Record) bool { return a.Name == b.Name })
 }
+
+// Keeps tells whether this edge was given a unit of a root to hold.
+func (k *Keeper) Keeps(unit meta.UnitKey, root sds.CID) bool { return len(k.find(unit, root)) > 0 }
 
 // Held finds a root whose name is the path or lies above it.
 func (k *Keeper) Held(path string) ([32]byte, bool) {

@@ -207,7 +207,7 @@ func testRecord() meta.Record {
 
 func testResolution() meta.Resolution {
 	state := testGrowing()
-	return meta.Resolution{Record: testRecord(), Rest: "a/b", Holders: []meta.EdgeID{3, 1}, Maybe: []meta.EdgeID{9}, Growing: &state}
+	return meta.Resolution{Record: testRecord(), Rest: "a/b", Holders: []meta.EdgeID{3, 1}, Maybe: []meta.EdgeID{9}, Shards: [][]meta.EdgeID{{4}, {8, 7}}, Growing: &state}
 }
 
 func testGrowing() meta.GrowingState {

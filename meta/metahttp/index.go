@@ -66,6 +66,9 @@ func resolution(p *metapb.Resolution, err error) (meta.Resolution, error) {
 	found := meta.Resolution{
 		Record: r.record(p.GetRecord()), Rest: p.GetRest(), Holders: edgeIDs(p.GetHolders()), Maybe: edgeIDs(p.GetMaybe()),
 	}
+	for _, shard := range p.GetShards() {
+		found.Shards = append(found.Shards, edgeIDs(shard.GetEdges()))
+	}
 	if state := p.GetGrowing(); len(state) > 0 && r.err == nil {
 		found.Growing, r.err = meta.DecodeGrowingState(state)
 	}
@@ -115,6 +118,9 @@ func resolutionMessage(m meta.Resolution, err error) (*metapb.Resolution, error)
 	}
 	out := &metapb.Resolution{
 		Record: recordMessage(m.Record), Rest: text(m.Rest), Holders: edgeNumbers(m.Holders), Maybe: edgeNumbers(m.Maybe),
+	}
+	for _, shard := range m.Shards {
+		out.Shards = append(out.Shards, &metapb.ShardHolders{Edges: edgeNumbers(shard)})
 	}
 	if m.Growing != nil {
 		out.Growing = m.Growing.Encode()

@@ -117,7 +117,9 @@ type Resolution struct {
 	Holders []uint32               `protobuf:"varint,3,rep,packed,name=holders,proto3" json:"holders,omitempty"`
 	Maybe   []uint32               `protobuf:"varint,4,rep,packed,name=maybe,proto3" json:"maybe,omitempty"`
 	// The signed state of a bundle that is still growing.
-	Growing       []byte `protobuf:"bytes,5,opt,name=growing,proto3" json:"growing,omitempty"`
+	Growing []byte `protobuf:"bytes,5,opt,name=growing,proto3" json:"growing,omitempty"`
+	// Of each unit after the first.
+	Shards        []*ShardHolders `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -187,6 +189,57 @@ func (x *Resolution) GetGrowing() []byte {
 	return nil
 }
 
+func (x *Resolution) GetShards() []*ShardHolders {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+type ShardHolders struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Edges         []uint32               `protobuf:"varint,1,rep,packed,name=edges,proto3" json:"edges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardHolders) Reset() {
+	*x = ShardHolders{}
+	mi := &file_stratos_meta_v1_index_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardHolders) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardHolders) ProtoMessage() {}
+
+func (x *ShardHolders) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_index_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardHolders.ProtoReflect.Descriptor instead.
+func (*ShardHolders) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_index_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ShardHolders) GetEdges() []uint32 {
+	if x != nil {
+		return x.Edges
+	}
+	return nil
+}
+
 type ListRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
@@ -199,7 +252,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_stratos_meta_v1_index_proto_msgTypes[3]
+	mi := &file_stratos_meta_v1_index_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -211,7 +264,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_index_proto_msgTypes[3]
+	mi := &file_stratos_meta_v1_index_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -224,7 +277,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_index_proto_rawDescGZIP(), []int{3}
+	return file_stratos_meta_v1_index_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListRequest) GetPrefix() string {
@@ -258,7 +311,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_stratos_meta_v1_index_proto_msgTypes[4]
+	mi := &file_stratos_meta_v1_index_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +323,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_index_proto_msgTypes[4]
+	mi := &file_stratos_meta_v1_index_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +336,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_index_proto_rawDescGZIP(), []int{4}
+	return file_stratos_meta_v1_index_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListResponse) GetRecords() []*Record {
@@ -308,14 +361,17 @@ const file_stratos_meta_v1_index_proto_rawDesc = "" +
 	"\x0eResolveRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\"#\n" +
 	"\rLocateRequest\x12\x12\n" +
-	"\x04root\x18\x01 \x01(\fR\x04root\"\x9b\x01\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\"\xd2\x01\n" +
 	"\n" +
 	"Resolution\x12/\n" +
 	"\x06record\x18\x01 \x01(\v2\x17.stratos.meta.v1.RecordR\x06record\x12\x12\n" +
 	"\x04rest\x18\x02 \x01(\tR\x04rest\x12\x18\n" +
 	"\aholders\x18\x03 \x03(\rR\aholders\x12\x14\n" +
 	"\x05maybe\x18\x04 \x03(\rR\x05maybe\x12\x18\n" +
-	"\agrowing\x18\x05 \x01(\fR\agrowing\"S\n" +
+	"\agrowing\x18\x05 \x01(\fR\agrowing\x125\n" +
+	"\x06shards\x18\x06 \x03(\v2\x1d.stratos.meta.v1.ShardHoldersR\x06shards\"$\n" +
+	"\fShardHolders\x12\x14\n" +
+	"\x05edges\x18\x01 \x03(\rR\x05edges\"S\n" +
 	"\vListRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
@@ -340,29 +396,31 @@ func file_stratos_meta_v1_index_proto_rawDescGZIP() []byte {
 	return file_stratos_meta_v1_index_proto_rawDescData
 }
 
-var file_stratos_meta_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_stratos_meta_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_stratos_meta_v1_index_proto_goTypes = []any{
 	(*ResolveRequest)(nil), // 0: stratos.meta.v1.ResolveRequest
 	(*LocateRequest)(nil),  // 1: stratos.meta.v1.LocateRequest
 	(*Resolution)(nil),     // 2: stratos.meta.v1.Resolution
-	(*ListRequest)(nil),    // 3: stratos.meta.v1.ListRequest
-	(*ListResponse)(nil),   // 4: stratos.meta.v1.ListResponse
-	(*Record)(nil),         // 5: stratos.meta.v1.Record
+	(*ShardHolders)(nil),   // 3: stratos.meta.v1.ShardHolders
+	(*ListRequest)(nil),    // 4: stratos.meta.v1.ListRequest
+	(*ListResponse)(nil),   // 5: stratos.meta.v1.ListResponse
+	(*Record)(nil),         // 6: stratos.meta.v1.Record
 }
 var file_stratos_meta_v1_index_proto_depIdxs = []int32{
-	5, // 0: stratos.meta.v1.Resolution.record:type_name -> stratos.meta.v1.Record
-	5, // 1: stratos.meta.v1.ListResponse.records:type_name -> stratos.meta.v1.Record
-	0, // 2: stratos.meta.v1.Index.Resolve:input_type -> stratos.meta.v1.ResolveRequest
-	1, // 3: stratos.meta.v1.Index.Locate:input_type -> stratos.meta.v1.LocateRequest
-	3, // 4: stratos.meta.v1.Index.List:input_type -> stratos.meta.v1.ListRequest
-	2, // 5: stratos.meta.v1.Index.Resolve:output_type -> stratos.meta.v1.Resolution
-	2, // 6: stratos.meta.v1.Index.Locate:output_type -> stratos.meta.v1.Resolution
-	4, // 7: stratos.meta.v1.Index.List:output_type -> stratos.meta.v1.ListResponse
-	5, // [5:8] is the sub-list for method output_type
-	2, // [2:5] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 0: stratos.meta.v1.Resolution.record:type_name -> stratos.meta.v1.Record
+	3, // 1: stratos.meta.v1.Resolution.shards:type_name -> stratos.meta.v1.ShardHolders
+	6, // 2: stratos.meta.v1.ListResponse.records:type_name -> stratos.meta.v1.Record
+	0, // 3: stratos.meta.v1.Index.Resolve:input_type -> stratos.meta.v1.ResolveRequest
+	1, // 4: stratos.meta.v1.Index.Locate:input_type -> stratos.meta.v1.LocateRequest
+	4, // 5: stratos.meta.v1.Index.List:input_type -> stratos.meta.v1.ListRequest
+	2, // 6: stratos.meta.v1.Index.Resolve:output_type -> stratos.meta.v1.Resolution
+	2, // 7: stratos.meta.v1.Index.Locate:output_type -> stratos.meta.v1.Resolution
+	5, // 8: stratos.meta.v1.Index.List:output_type -> stratos.meta.v1.ListResponse
+	6, // [6:9] is the sub-list for method output_type
+	3, // [3:6] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_stratos_meta_v1_index_proto_init() }
@@ -377,7 +435,7 @@ func file_stratos_meta_v1_index_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stratos_meta_v1_index_proto_rawDesc), len(file_stratos_meta_v1_index_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

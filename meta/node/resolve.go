@@ -53,10 +53,26 @@ func (n *Node) Locate(ctx context.Context, bind [32]byte) (meta.Resolution, erro
 // say what they hold.
 const durableFor = 10 * time.Minute
 
-// resolution adds who has the name's root. Further shards of a large bundle may
-// have other holders; their edges find them when they are asked.
+// resolution adds who has the name's root, for each shard of a large bundle.
 func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
 	unit := name.Units[0]
+	holders := n.holders(name, unit)
+	edges := n.roster.Load()
+	others := make([]meta.EdgeID, 0, len(edges.serving))
+	for _, id := range edges.serving {
+		if !slices.Contains(holders, id) {
+			others = append(others, id)
+		}
+	}
+	found := meta.Resolution{Record: n.record(name), Rest: rest, Holders: holders, Maybe: n.inventory.Maybe(unit, others)}
+	for _, further := range name.Units[1:] {
+		found.Shards = append(found.Shards, n.holders(name, further))
+	}
+	return found
+}
+
+// holders are the live edges that have all of a unit of a name.
+func (n *Node) holders(name *index.Name, unit meta.UnitKey) []meta.EdgeID {
 	holders := n.inventory.Holders(unit, name.Root)
 	// Those that took the upload acknowledged every block, and keep it under the
 	// lease while they check and say so; when others have said so and they still
@@ -69,15 +85,7 @@ func (n *Node) resolution(name *index.Name, rest string) meta.Resolution {
 		}
 	}
 	edges := n.roster.Load()
-	holders = slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !edges.serves(id) })
-	others := make([]meta.EdgeID, 0, len(edges.serving))
-	for _, id := range edges.serving {
-		if !slices.Contains(holders, id) {
-			others = append(others, id)
-		}
-	}
-	maybe := n.inventory.Maybe(unit, others)
-	return meta.Resolution{Record: n.record(name), Rest: rest, Holders: holders, Maybe: maybe}
+	return slices.DeleteFunc(holders, func(id meta.EdgeID) bool { return !edges.serves(id) })
 }
 
 // List returns live names in byte order.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
+	"github.com/stratos-mesh/stratos/meta/inventory"
 )
 
 func TestALargeBundleIsSeveralUnitsAndKeepsTheFirstAsItGrows(t *testing.T) {
@@ -48,6 +49,20 @@ func TestALargeBundleIsSeveralUnitsAndKeepsTheFirstAsItGrows(t *testing.T) {
 			if held[unit] < 3 {
 				w.Errorf("shard %d is on %d edges", i, held[unit])
 			}
+		}
+		found := w.resolves("acme/films", nil)
+		for i, holders := range append([][]meta.EdgeID{found.Holders}, found.Shards...) {
+			for _, id := range holders {
+				if v := (inventory.Version{Unit: last[i], Root: cid("version 3")}); w.edges[id-1].holds[v] != meta.Complete {
+					w.Errorf("edge %d is told to hold shard %d, which it does not", id, i)
+				}
+			}
+			if len(holders) < 3 {
+				w.Errorf("shard %d is held by %v", i, holders)
+			}
+		}
+		if len(found.Shards) != 3 {
+			w.Errorf("holders of %d further shards, want 3", len(found.Shards))
 		}
 	})
 }
