@@ -41,6 +41,9 @@ const (
 	// playlistSuffix is how multivariant playlists are told from other files
 	// before they are read.
 	playlistSuffix = ".m3u8"
+	// maxMultivariant bounds one of them, 1 MiB, so that publishers cannot fill
+	// this memory.
+	maxMultivariant = 1 << 20
 	// What lies beside a multivariant playlist.
 	posterName, thumbnailsName = "poster.jpg", "thumbnails.vtt"
 	// edgeTime is what one edge has to give it.
@@ -103,7 +106,7 @@ func (s source) present(ctx context.Context, root sds.CID, path string) (*presen
 	if err != nil {
 		return nil, err
 	}
-	text, err := s.file(ctx, nodes, root, path, hls.MaxBytes)
+	text, err := s.file(ctx, nodes, root, path, maxMultivariant)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ for module in . receipt; do
   grep -rlE '^func Fuzz' --include='*_test.go' . | grep -v -e '^./receipt/' -e node_modules | sort | while read -r file; do
     grep -oE '^func (Fuzz[A-Za-z0-9_]+)' "$file" | awk '{print $2}' | while read -r target; do
       echo "== $(dirname "$file") $target"
-      go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-10s}" "$(dirname "$file")"
+      go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-10s}" -fuzzminimizetime 100x "$(dirname "$file")"
     done
   done
 done
