@@ -46,7 +46,7 @@ func TestMistakesGetACodeAndWhatToDo(t *testing.T) {
 		"a ban without a network":                    {"ban demo/film --yes --reason r", exitNotFound, "--operator-key"},
 		"bans without a network":                     {"bans", exitNotFound, "--operator-key"},
 		"an unban of nothing":                        {"unban", exitUsage, "ROOT"},
-		"a scope that does not exist":                {"keys create --scope fly --namespace x", exitUsage, "read, write, delete or admin"},
+		"a scope that does not exist":                {"keys create --scope fly --namespace x", exitUsage, "want read, write, delete"},
 		"joining without an invitation names it all": {"edge join", exitUsage, "invitation"},
 	} {
 		t.Run(name, func(t *testing.T) {
