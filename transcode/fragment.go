@@ -2,10 +2,12 @@ package transcode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/Eyevinn/mp4ff/bits"
 	"github.com/Eyevinn/mp4ff/mp4"
 )
 
@@ -40,40 +42,38 @@ func (f *fragments) box() (box mp4.Box, err error) {
 			err = fmt.Errorf("unreadable box: %v", p)
 		}
 	}()
-	head := make([]byte, 16)
-	if _, err := io.ReadFull(f.r, head[:8]); err != nil {
-		return nil, err
-	}
-	header, err := mp4.DecodeHeader(io.MultiReader(bytes.NewReader(head[:8]), io.TeeReader(f.r, &grab{head[8:]})))
-	if err != nil {
-		return nil, fmt.Errorf("read a box: %w", err)
-	}
-	most := uint64(maxHeader)
-	if header.Name == "mdat" {
-		most = maxPayload
-	}
-	if header.Size < uint64(header.Hdrlen) || header.Size > most {
-		return nil, fmt.Errorf("a box %q of %d bytes, the limit is %d", header.Name, header.Size, most)
-	}
-	body := io.LimitReader(f.r, int64(header.Size)-int64(header.Hdrlen))
-	box, err = mp4.DecodeBox(f.at, io.MultiReader(bytes.NewReader(head[:header.Hdrlen]), body))
-	if err != nil {
-		if errors.Is(err, io.EOF) {
+	whole := bytes.NewBuffer(make([]byte, 0, 64<<10))
+	if _, err := io.CopyN(whole, f.r, 8); err != nil {
+		if whole.Len() > 0 {
 			err = io.ErrUnexpectedEOF
 		}
-		return nil, fmt.Errorf("read the box %q: %w", header.Name, err)
+		return nil, err
 	}
-	f.at += header.Size
+	kind := string(whole.Bytes()[4:8])
+	size := uint64(binary.BigEndian.Uint32(whole.Bytes()))
+	if size == 1 {
+		if _, err := io.CopyN(whole, f.r, 8); err != nil {
+			return nil, fmt.Errorf("read the box %q: %w", kind, io.ErrUnexpectedEOF)
+		}
+		size = binary.BigEndian.Uint64(whole.Bytes()[8:])
+	}
+	most := uint64(maxHeader)
+	if kind == "mdat" {
+		most = maxPayload
+	}
+	if size < uint64(whole.Len()) || size > most {
+		return nil, fmt.Errorf("a box %q of %d bytes, the limit is %d", kind, size, most)
+	}
+	// The buffer grows with what comes, not with what a header claims.
+	if _, err := io.CopyN(whole, f.r, int64(size)-int64(whole.Len())); err != nil {
+		return nil, fmt.Errorf("read the box %q: %w", kind, io.ErrUnexpectedEOF)
+	}
+	box, err = mp4.DecodeBoxSR(f.at, bits.NewFixedSliceReader(whole.Bytes()))
+	if err != nil {
+		return nil, fmt.Errorf("read the box %q: %w", kind, err)
+	}
+	f.at += size
 	return box, nil
-}
-
-// grab keeps what goes by.
-type grab struct{ into []byte }
-
-func (g *grab) Write(b []byte) (int, error) {
-	n := copy(g.into, b)
-	g.into = g.into[n:]
-	return len(b), nil
 }
 
 // header reads up to the moov, and makes the initialization section of it.

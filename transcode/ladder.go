@@ -33,6 +33,8 @@ const (
 	// Rungs under 540 lines have at most 30 frames per second.
 	lowHeight, lowRate, highRate = 540, 30, 60
 	sampleRate                   = 48000
+	// smallestEdge that the encoders of HEVC and AV1 take.
+	smallestEdge = 64
 	// priming is the encoder's delay in samples; a whole AAC frame.
 	priming, aacFrame = 1024, 1024
 )
@@ -130,6 +132,7 @@ func distance(r Rung) float64 {
 func (p *Plan) rungs(codec Codec, policy Policy) []Rung {
 	v := p.Source.Video
 	var all []Rung
+	names := map[string]bool{}
 	for i, row := range table {
 		if row.height > policy.MaxHeight {
 			continue
@@ -141,8 +144,11 @@ func (p *Plan) rungs(codec Codec, policy Policy) []Rung {
 		}
 		scale = min(scale, 1)
 		r := Rung{
-			Codec: codec, Width: even(float64(v.Width) * scale), Height: even(float64(v.Height) * scale),
+			Codec: codec, Width: within(v.Width, scale), Height: within(v.Height, scale),
 			Divide: 1, Preset: policy.Preset, Quality: policy.Quality,
+		}
+		if codec != H264 && min(r.Width, r.Height) < smallestEdge {
+			continue
 		}
 		if n := len(all); n > 0 && float64(r.Width*r.Height) > 0.85*float64(all[n-1].Width*all[n-1].Height) {
 			continue // hardly smaller than the one above
@@ -154,7 +160,14 @@ func (p *Plan) rungs(codec Codec, policy Policy) []Rung {
 			r.Bitrate = r.Bitrate * 13 / 10 // the table is for 30 frames per second
 		}
 		r.finish(p.Rate.over(r.Divide))
-		r.Name = rungName(r, all)
+		r.Name = unique(names, rungName(r))
+		all = append(all, r)
+	}
+	if len(all) == 1 {
+		// Players need somewhere to go when the link is slow.
+		r := all[0]
+		r.Bitrate, r.Quality = max(30_000, r.Bitrate/2), r.Quality+6
+		r.Name += "-low"
 		all = append(all, r)
 	}
 	return all
@@ -167,6 +180,11 @@ func fit(width, height int, row step) float64 {
 		w, h = h, w
 	}
 	return min(w/float64(width), h/float64(height))
+}
+
+// within is an even edge that is no longer than the source's.
+func within(edge int, scale float64) int {
+	return max(2, min(even(float64(edge)*scale), edge&^1))
 }
 
 func even(f float64) int { return max(2, int(math.Round(f/2))*2) }
@@ -190,15 +208,10 @@ func (r *Rung) finish(rate Ratio) {
 }
 
 // rungName is by the short edge, as people call sizes.
-func rungName(r Rung, above []Rung) string {
+func rungName(r Rung) string {
 	name := fmt.Sprintf("video/%dp", min(r.Width, r.Height))
 	if r.Codec != H264 {
 		name += "-" + string(r.Codec)
-	}
-	for _, other := range above {
-		if other.Name == name {
-			name += fmt.Sprintf("-%d", r.Bitrate/1000)
-		}
 	}
 	return name
 }

@@ -104,8 +104,10 @@ func (p Plan) storyboardIndex(count, each, columns, rows, width, height int) []b
 // decode runs the key frames of some segments through a filter to JPEGs.
 func (p Plan) decode(ctx context.Context, box *sandbox.Box, dir, name string, first, end int, filter string, more ...string) ([]byte, error) {
 	var out bytes.Buffer
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-nostats"}, openArgs()...)
-	args = append(args, "-skip_frame", "nokey", "-f", "mp4", "-i", "pipe:0", "-vf", filter)
+	args := []string{
+		"-hide_banner", "-nostdin", "-v", "error", "-nostats", "-protocol_whitelist", "pipe", "-format_whitelist", "mov,mp4",
+		"-skip_frame", "nokey", "-f", "mp4", "-i", "pipe:0", "-vf", filter,
+	}
 	args = append(args, more...)
 	args = append(args, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "4", "-flags", "+bitexact", "-f", "image2pipe", "pipe:1")
 	err := box.Run(ctx, sandbox.Command{

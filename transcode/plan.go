@@ -108,18 +108,24 @@ func (p Plan) piece(index, first, count int) Piece {
 }
 
 // Tasks that together make the whole tree: sound and captions first, then the
-// video piece by piece with all rungs.
+// video piece by piece, all rungs of a codec together.
 func (p Plan) Tasks() []Task {
 	var all []Task
 	if names := p.soundAndText(); len(names) > 0 {
 		all = append(all, Task{Piece: p.Whole(), Renditions: names})
 	}
-	var rungs []string
-	for _, r := range p.Rungs {
-		rungs = append(rungs, r.Name)
-	}
-	for _, piece := range p.Pieces() {
-		all = append(all, Task{Piece: piece, Renditions: rungs})
+	for _, codec := range []Codec{H264, HEVC, AV1} {
+		var rungs []string
+		for _, r := range p.Rungs {
+			if r.Codec == codec {
+				rungs = append(rungs, r.Name)
+			}
+		}
+		for _, piece := range p.Pieces() {
+			if len(rungs) > 0 {
+				all = append(all, Task{Piece: piece, Renditions: rungs})
+			}
+		}
 	}
 	return all
 }

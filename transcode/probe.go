@@ -2,7 +2,6 @@ package transcode
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +19,7 @@ const containers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,as
 // openArgs come before every -i. The list of protocols alone does not keep a
 // playlist from naming local files, and in the room there are none anyway.
 func openArgs() []string {
-	return []string{"-protocol_whitelist", "file,pipe", "-format_whitelist", containers}
+	return []string{"-protocol_whitelist", "file", "-format_whitelist", containers}
 }
 
 // Probe says what the file at path holds. A file that cannot become a ladder
@@ -32,18 +31,13 @@ func Probe(ctx context.Context, box *sandbox.Box, path string) (Source, error) {
 	}
 	args := append([]string{"-v", "error"}, openArgs()...)
 	args = append(args, "-analyzeduration", "10M", "-probesize", "20M", "-show_format", "-show_streams", "-of", "json", "-i", sandbox.Input)
-	var found probed
+	var text []byte
 	err = box.Run(ctx, sandbox.Command{
 		Program: "ffprobe", Args: args, Input: path,
 		Limits: sandbox.Limits{CPU: 2 * time.Minute, Wall: 5 * time.Minute, Output: maxProbe},
 		Outputs: []func(io.Reader) error{func(r io.Reader) error {
-			text, err := io.ReadAll(r)
-			if err != nil {
-				return err
-			}
-			// Nothing came when the program failed; its own error says more.
-			_ = json.Unmarshal(text, &found)
-			return nil
+			text, err = io.ReadAll(r)
+			return err
 		}},
 	})
 	if refusal := refuse(err); refusal != nil {
@@ -52,12 +46,12 @@ func Probe(ctx context.Context, box *sandbox.Box, path string) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("transcode: probe: %w", err)
 	}
-	source, err := found.source()
+	source, err := parseProbed(text)
 	if err != nil {
 		return Source{}, err
 	}
 	source.Bytes = size
-	if err := measureEnd(ctx, box, path, &source, found.duration()); err != nil {
+	if err := measureEnd(ctx, box, path, &source); err != nil {
 		return Source{}, err
 	}
 	return source, nil

@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -48,6 +49,17 @@ const (
 	maxSentence = 12
 	maxTitle    = 100
 )
+
+// parseProbed reads what ffprobe printed; the duration is the one promised.
+func parseProbed(text []byte) (Source, error) {
+	var p probed
+	if err := json.Unmarshal(text, &p); err != nil {
+		return Source{}, fmt.Errorf("transcode: read ffprobe's answer: %w", err)
+	}
+	s, err := p.source()
+	s.Duration = p.duration()
+	return s, err
+}
 
 // source sorts the streams into what comes along and what does not.
 func (p *probed) source() (Source, error) {

@@ -19,16 +19,15 @@ const lastPart = 10 * time.Second
 // measureEnd sets the source's duration from its packets: a header may promise
 // what a broken upload lacks, and some containers promise nothing. A long file
 // with its end in place is read there only.
-func measureEnd(ctx context.Context, box *sandbox.Box, path string, s *Source, promised time.Duration) error {
-	var got extent
+func measureEnd(ctx context.Context, box *sandbox.Box, path string, s *Source) error {
+	promised := s.Duration
+	got, err := extent{}, error(nil)
 	if promised > 3*lastPart {
-		var err error
 		if got, err = packets(ctx, box, path, s, promised-lastPart); err != nil {
 			return err
 		}
 	}
-	if got.end < promised-lastPart/2 || promised == 0 {
-		var err error
+	if got.end == 0 || got.end < promised-lastPart/2 {
 		if got, err = packets(ctx, box, path, s, 0); err != nil {
 			return err
 		}
@@ -40,10 +39,12 @@ func measureEnd(ctx context.Context, box *sandbox.Box, path string, s *Source, p
 			return &Refusal{Reason: ReasonStill, Sentence: "The file is a single picture, not a video."}
 		}
 	}
-	if got.end <= 0 || s.Video == nil && len(s.Audio) == 0 {
+	missing := promised - got.end
+	short := missing > max(time.Second, promised/50)
+	if got.end <= 0 || short && got.end < time.Second || s.Video == nil && len(s.Audio) == 0 {
 		return &Refusal{Reason: ReasonTruncated, Sentence: "The file ends before anything that can be played. Upload it again."}
 	}
-	if missing := promised - got.end; missing > max(time.Second, promised/50) {
+	if short {
 		s.leave("The last %s: the file says that it lasts %s, but ends before.", missing.Round(time.Second), promised.Round(time.Second))
 	}
 	s.Duration = got.end

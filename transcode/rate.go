@@ -27,8 +27,8 @@ func frameRate(lowest, average Ratio, interlaced bool) (Ratio, bool) {
 		if near, ok := nearest(avg, 0.002); ok {
 			return near, false
 		}
-		if (average.Den == 1 || average.Den == 1001) && avg <= 240 {
-			return average, false
+		if (average.Den == 1 || average.Den == 1001 && average.Num%1000 == 0) && avg <= 240 {
+			return average, false // odd, but whole frames still make two seconds
 		}
 		return next(avg), false
 	}
