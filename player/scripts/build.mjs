@@ -1,8 +1,9 @@
 // Builds what leaves this folder: one-file bundles for pages (dist/web), and modules for npm (dist/npm).
 import { execFileSync } from "node:child_process";
-import { cpSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
+import { manifest } from "./manifest.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
@@ -24,7 +25,7 @@ async function bundle(entry, format, fileName) {
       emptyOutDir: false,
       minify: true,
       lib: { entry, formats: [format], name: "StratosPlayer", fileName: () => fileName },
-      rollupOptions: { output: { codeSplitting: false } },
+      rollupOptions: { output: { codeSplitting: false, minify: true } },
     },
   });
 }
@@ -45,6 +46,4 @@ await build({
 });
 execFileSync("npx", ["tsc", "-p", "tsconfig.types.json"], { stdio: "inherit" });
 
-for (const name of readdirSync("pages")) {
-  if (/\.(css|js|svg)$/.test(name)) cpSync(`pages/${name}`, `dist/web/${name}`);
-}
+writeFileSync("dist/npm/custom-elements.json", `${JSON.stringify(manifest("src/stratos-player.ts"), null, 2)}\n`);

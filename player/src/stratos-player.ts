@@ -1,6 +1,7 @@
 import { AudioTracks } from "./audio-tracks.js";
 import { Events } from "./constants.js";
 import { PlayerError } from "./errors.js";
+import { loadPoster, loadThumbnails } from "./extras.js";
 import { mirrored, mirroredEvents, passedOn } from "./mirror.js";
 import { Playback, type PlaybackOptions } from "./playback.js";
 import { recall, remember } from "./positions.js";
@@ -88,6 +89,8 @@ export class StratosPlayer extends mirrored() {
   #error: PlayerError | undefined;
   #planned = false;
   #listening: AbortController | undefined;
+  /** Alive while poster and thumbnails of a session are shown. */
+  #extras: AbortController | undefined;
   #remembered = 0;
 
   constructor() {
@@ -247,6 +250,7 @@ export class StratosPlayer extends mirrored() {
     const playback = this.#playback;
     this.#playback = undefined;
     playback?.destroy();
+    this.#hideSession();
     this.#showError(undefined);
   }
 
@@ -301,23 +305,43 @@ export class StratosPlayer extends mirrored() {
     this.#part("stratos-error-display").error = error;
   }
 
-  /** Poster and thumbnails come with the session unless the page gives a poster. */
+  /** Poster and thumbnails come with the session; a poster of the page goes first. */
   #showSession(): void {
+    const session = this.#playback?.openSession;
+    if (!session || this.#extras) return;
+    this.#extras = new AbortController();
+    const { signal } = this.#extras;
+    const keep = (show: (url: string) => void) => (url: string | undefined) => {
+      if (!url) return;
+      signal.addEventListener("abort", () => URL.revokeObjectURL(url), { once: true });
+      if (signal.aborted) URL.revokeObjectURL(url);
+      else show(url);
+    };
+    if (!this.poster) void loadPoster(session, signal).then(keep((url) => this.#showPoster(url)));
+    void loadThumbnails(session, signal).then(keep((url) => this.#showThumbnails(url)));
+  }
+
+  #hideSession(): void {
+    this.#extras?.abort();
+    this.#extras = undefined;
     this.#showPoster();
-    for (const track of this.#video.querySelectorAll("track.thumbnails")) track.remove();
-    const url = this.#playback?.openSession?.thumbnails;
+    this.#showThumbnails();
+  }
+
+  #showPoster(own = ""): void {
+    const url = this.poster || own;
+    const image = this.#part("media-poster-image");
+    if (url) image.setAttribute("src", url);
+    else image.removeAttribute("src");
+  }
+
+  #showThumbnails(url = ""): void {
+    this.#video.querySelector("track.thumbnails")?.remove();
     if (!url) return;
     const track = document.createElement("track");
     track.className = "thumbnails";
     Object.assign(track, { kind: "metadata", label: "thumbnails", src: url, default: true });
     this.#video.append(track);
-  }
-
-  #showPoster(): void {
-    const url = this.poster || this.#playback?.openSession?.poster;
-    const image = this.#part("media-poster-image");
-    if (url) image.setAttribute("src", url);
-    else image.removeAttribute("src");
   }
 
   #name(): void {

@@ -60,7 +60,7 @@ describe.concurrent("an edge of the session", () => {
         s.network.set(used, mode);
         await s.playsToTheEnd();
         const reports = await s.seen<FailoverReport>("stratos-failover");
-        expect(reports[0]).toMatchObject({ from: "e1", reason });
+        expect(reports).toContainEqual(expect.objectContaining({ from: "e1", reason }));
         expect(segments(s.network.edges[1]?.asked).length).toBeGreaterThan(0);
       }),
     );
