@@ -80,7 +80,7 @@ func rows() []row {
 		return step{method: "PUT", path: "%L/files/" + path, body: body, status: 201}
 	}, func(path string) step { return ask("PUT", "%L/dirs/"+path, 204) }
 	small := func(c *Config) { c.MaxUpload, c.PartsLimit, c.MaxBundleFiles, c.MaxOpen = 10, 10, 2, 1 }
-	return []row{
+	before := []row{
 		{id: "F1", steps: []step{put("demo/a", "hello").has("ETag", `"bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"`).has("Content-Type", "application/json")}},
 		{id: "F2", steps: []step{put("demo/a", "1"), put("demo/a", "2").gives(200, "")}},
 		{id: "F3", steps: []step{
@@ -188,7 +188,8 @@ func rows() []row {
 		{id: "B11", steps: []step{newBundle, file("a", "x"), ask("POST", "%L/publish", 200), ask("DELETE", "%L", 204), ask("GET", "/v1/files/demo/site/a", 200)}},
 		{id: "B12", steps: []step{ask("GET", "/v1/bundles/none", 404).gives(404, "no-bundle")}},
 		{id: "B13", config: small, steps: []step{newBundle, file("a", "x"), file("b", "x"), file("c", "x").gives(413, "too-many-files")}},
-
+	}
+	after := []row{
 		{id: "K1", steps: []step{ask("GET", "/v1/files/demo/a", 401).with("Authorization: Basic eDp5").gives(401, "no-key").has("WWW-Authenticate", `Bearer realm="stratos"`)}},
 		{id: "K2", steps: []step{ask("GET", "/v1/files/demo/a", 401).with("Authorization: Bearer stk_x_y").gives(401, "unknown-key").has("WWW-Authenticate", some)}},
 		{id: "K3", before: limited(apikey.Key{Scopes: []apikey.Scope{apikey.Read}}), steps: []step{put("demo/a", "x").gives(403, "scope")}},
@@ -216,6 +217,7 @@ func rows() []row {
 		}},
 		{id: "E6", steps: []step{ask("GET", "/v1/else", 404).gives(404, "not-found"), ask("GET", "/", 404).gives(404, "not-found")}},
 	}
+	return slices.Concat(before, assetRows(), after)
 }
 
 // limited makes the row's requests with such a key, which may do everything

@@ -60,8 +60,26 @@ func (h *Handler) set(d *caddyfile.Dispenser, option, value string) (err error) 
 	case "expire":
 		duration, parsed := caddy.ParseDuration(value)
 		h.Expire, err = caddy.Duration(duration), parsed
+	case "workers":
+		var n int
+		n, err = strconv.Atoi(value)
+		h.Workers = &n
+	case "video_disk":
+		h.VideoDisk, err = size(value)
+	case "max_height":
+		h.MaxHeight, err = strconv.Atoi(value)
+	case "webhooks":
+		if value != "private" {
+			return d.Errf("webhooks %q: want private, or leave it out", value)
+		}
+		h.PrivateWebhooks = true
+	case "sandbox":
+		if value != "off" {
+			return d.Errf("sandbox %q: want off, or leave it out", value)
+		}
+		h.Unconfined = true
 	default:
-		return d.Errf("unknown option %q: stratos_origin knows dir, expire, keys, max_upload, memory, namespace_quota, parts, rate, replicas and uploads", option)
+		return d.Errf("unknown option %q: stratos_origin knows dir, expire, keys, max_height, max_upload, memory, namespace_quota, parts, rate, replicas, sandbox, uploads, video_disk, webhooks and workers", option)
 	}
 	if err != nil {
 		return d.Errf("%s %q: %s", option, value, strings.TrimPrefix(err.Error(), "strconv."))

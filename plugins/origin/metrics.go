@@ -11,7 +11,7 @@ func ours(path string) bool {
 	if path == "/healthz" {
 		return true
 	}
-	for _, door := range []string{"/v1/files", "/v1/list", "/v1/uploads", "/v1/bundles"} {
+	for _, door := range []string{"/v1/files", "/v1/list", "/v1/uploads", "/v1/bundles", "/v1/assets", "/v1/work"} {
 		if rest, ok := strings.CutPrefix(path, door); ok && (rest == "" || rest[0] == '/') {
 			return true
 		}

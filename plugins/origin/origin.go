@@ -12,10 +12,15 @@
 //		parts           SIZE      # of partial tus uploads kept here; 10GiB
 //		memory          SIZE      # of slices on their way to edges; 96MiB
 //		expire          DURATION  # of unfinished uploads; 24h
+//		workers         N         # pieces of videos encoded at a time; half the processors
+//		video_disk      SIZE      # of videos being made; 200GiB
+//		max_height      LINES     # of the largest rung of a ladder; 1080
+//		webhooks        private   # may go to private addresses; only to public ones
+//		sandbox         off       # run ffmpeg unconfined where the system has no name spaces
 //	}
 //
 // The origin itself outlives a change of the configuration, so a reload breaks
-// no upload. All options but memory, and the meta nodes, roots and keys of the
+// no upload. All options but memory, workers and sandbox, and the meta nodes, roots and keys of the
 // app, are the newest configuration's at once.
 package caddyorigin
 
@@ -36,9 +41,14 @@ import (
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/origin/apikey"
+	"github.com/stratos-mesh/stratos/transcode/sandbox"
 )
 
 func init() {
+	// The program starts itself again, confined, to run ffmpeg, and as its worker;
+	// a Caddy with this module has no main of ours that could look first.
+	sandbox.Main()
+	childMain()
 	caddy.RegisterModule(Handler{})
 	caddy.RegisterModule(new(Origins))
 	httpcaddyfile.RegisterHandlerDirective("stratos_origin", parse)
@@ -55,7 +65,7 @@ type node interface {
 }
 
 // Handler answers the doors of an origin: /v1/files, /v1/list, /v1/uploads,
-// /v1/bundles and /healthz. Sizes are in bytes; a zero is the default.
+// /v1/bundles, /v1/assets, /v1/work and /healthz. Sizes are in bytes; a zero is the default.
 type Handler struct {
 	// Keys is the file of API keys; `stratos key create` writes it.
 	Keys string `json:"keys,omitempty"`
@@ -79,6 +89,19 @@ type Handler struct {
 	Memory int64 `json:"memory,omitempty"`
 	// Expire ends an upload that nobody touched. Default: 24 h.
 	Expire caddy.Duration `json:"expire,omitempty"`
+	// Workers is how many pieces of videos are encoded here at a time; 0 leaves
+	// them to `stratos worker` on other machines. Default: half the processors.
+	Workers *int `json:"workers,omitempty"`
+	// VideoDisk bounds the sources of videos and what is made of them here.
+	// Default: 200 GiB.
+	VideoDisk int64 `json:"video_disk,omitempty"`
+	// MaxHeight of the largest rung, in lines. Default: 1080.
+	MaxHeight int `json:"max_height,omitempty"`
+	// PrivateWebhooks lets webhooks go to loopback and private addresses.
+	PrivateWebhooks bool `json:"private_webhooks,omitempty"`
+	// Unconfined runs ffmpeg without the sandbox where the system has no name
+	// spaces. Sources are files of strangers: only for development.
+	Unconfined bool `json:"unconfined,omitempty"`
 
 	node node
 	keys *apikey.File
@@ -141,6 +164,12 @@ func (h *Handler) check() error {
 	if h.Expire < 0 || h.Expire > 0 && time.Duration(h.Expire) < time.Minute {
 		errs = append(errs, fmt.Errorf("stratos_origin: expire is %s: uploads need at least a minute", time.Duration(h.Expire)))
 	}
+	if h.Workers != nil && (*h.Workers < 0 || *h.Workers > 1024) {
+		errs = append(errs, fmt.Errorf("stratos_origin: workers is %d: want 0 to 1024", *h.Workers))
+	}
+	if h.MaxHeight != 0 && (h.MaxHeight < 144 || h.MaxHeight > 4320) {
+		errs = append(errs, fmt.Errorf("stratos_origin: max_height is %d: want 144 to 4320", h.MaxHeight))
+	}
 	for _, field := range []struct {
 		name  string
 		value int64
@@ -151,6 +180,7 @@ func (h *Handler) check() error {
 		{"namespace_quota", h.NamespaceQuota},
 		{"parts", h.Parts},
 		{"memory", h.Memory},
+		{"video_disk", h.VideoDisk},
 	} {
 		if field.value < 0 {
 			errs = append(errs, fmt.Errorf("stratos_origin: %s is %d, but a limit cannot be negative", field.name, field.value))

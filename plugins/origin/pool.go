@@ -117,6 +117,7 @@ func (h *Handler) config() origin.Config {
 	return origin.Config{
 		Dir: h.Dir, Replicas: h.Replicas, MaxUpload: h.MaxUpload, Memory: h.Memory, PartsLimit: h.Parts,
 		NamespaceLimit: h.NamespaceQuota, MaxUploads: h.Uploads, RequestsPerMinute: h.Rate, Expire: time.Duration(h.Expire),
+		Video: h.video(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package caddyorigin
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,6 +90,39 @@ func configuration(t *testing.T, dir string, options map[string]any) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// film has the origin make a video, in the process that it starts for that.
+func film(t *testing.T, network *origintest.Net, send func(string, string, io.Reader) (int, string)) {
+	t.Helper()
+	clip := filepath.Join(t.TempDir(), "clip.mp4")
+	make := exec.Command("ffmpeg", "-hide_banner", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=6",
+		"-f", "lavfi", "-i", "sine=frequency=440:duration=6", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", clip)
+	if text, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg: %v: %s (these tests need ffmpeg; make setup installs it)", err, text)
+	}
+	source, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asset struct{ ID, State string }
+	status, text := send("POST", "/v1/assets", strings.NewReader(`{"name":"demo/film"}`))
+	if err := json.Unmarshal([]byte(text), &asset); status != http.StatusCreated || err != nil {
+		t.Fatalf("POST: %d %s", status, text)
+	}
+	if status, text := send("PUT", "/v1/assets/"+asset.ID+"/source", bytes.NewReader(source)); status != http.StatusAccepted {
+		t.Fatalf("PUT of the source: %d %s", status, text)
+	}
+	// The stream of events ends when the asset is settled.
+	if _, text = send("GET", "/v1/assets/"+asset.ID+"/events", nil); !strings.Contains(text, `"state":"ready"`) {
+		t.Fatalf("events: %s", text)
+	}
+	if status, text := send("GET", "/v1/files/demo/film/master.m3u8?content=1", nil); status != http.StatusOK || !strings.HasPrefix(text, "#EXTM3U") {
+		t.Errorf("the playlist: %d %s", status, text)
+	}
+	if n := len(network.Meta.Published()); n == 0 {
+		t.Error("nothing was published")
+	}
 }
 
 // Caddy is one a process, so these are steps of one test.
@@ -208,6 +243,7 @@ func TestAnOriginInCaddy(t *testing.T) {
 	if status, _ := send("GET", "/v1/files/demo/a", nil); status != http.StatusOK {
 		t.Errorf("after validating: %d", status)
 	}
+	film(t, network, send)
 	stopped = true
 	if err := caddy.Stop(); err != nil {
 		t.Error(err)
