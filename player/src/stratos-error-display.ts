@@ -2,7 +2,7 @@ import type { PlayerError } from "./errors.js";
 
 const template = /* html */ `
 <style>
-  :host { display: grid; place-items: center; background: #0a0c10; color: #fff; font: 16px/1.4 system-ui, sans-serif; }
+  :host { container-type: size; overflow: auto; display: grid; place-items: center; background: #0a0c10; color: #fff; font: 16px/1.4 system-ui, sans-serif; }
   :host([hidden]) { display: none; }
   div { max-width: 34em; padding: 16px; text-align: center; }
   h2 { margin: 0 0 8px; font-size: 1.15em; font-weight: 600; }
@@ -11,6 +11,11 @@ const template = /* html */ `
   button { margin: 4px; padding: 8px 14px; border: 1px solid rgb(255 255 255 / 0.5); border-radius: 6px; background: none; color: inherit; font: inherit; cursor: pointer; }
   button:hover { background: rgb(255 255 255 / 0.14); }
   button:focus-visible { outline: 2px solid #8ab4ff; outline-offset: 2px; }
+  @container (max-height: 240px) {
+    div { padding: 8px; font-size: 12px; }
+    h2, p { margin-bottom: 4px; }
+    button { padding: 4px 10px; }
+  }
 </style>
 <div role="alert">
   <h2></h2>

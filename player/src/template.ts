@@ -27,7 +27,7 @@ export const markup = /* html */ `
   <div class="bars" part="controls">
     <media-control-bar part="bar range-bar">
       <media-time-range part="time-range">
-        <media-preview-thumbnail slot="preview"></media-preview-thumbnail>
+        <media-preview-thumbnail slot="preview" aria-hidden="true"></media-preview-thumbnail>
         <media-preview-chapter-display slot="preview"></media-preview-chapter-display>
         <media-preview-time-display slot="preview"></media-preview-time-display>
       </media-time-range>
@@ -38,7 +38,7 @@ export const markup = /* html */ `
       <media-seek-forward-button part="button" class="wide" seekoffset="10"></media-seek-forward-button>
       <media-mute-button part="button"></media-mute-button>
       <media-volume-range part="volume-range" class="wide"></media-volume-range>
-      <media-time-display part="time" showduration></media-time-display>
+      <media-time-display part="time" showduration notoggle></media-time-display>
       <span class="spring"></span>
       <media-captions-button part="button"></media-captions-button>
       <media-settings-menu-button part="button settings-button"></media-settings-menu-button>
@@ -108,14 +108,21 @@ export const style = /* css */ `
 }
 media-controller { width: 100%; height: 100%; display: block; }
 video { width: 100%; height: 100%; }
+/* Captions step aside for the controls. */
+video::-webkit-media-text-track-container { transition: transform 0.2s; }
+media-controller:not([userinactive]) video::-webkit-media-text-track-container,
+media-controller[mediapaused] video::-webkit-media-text-track-container { transform: translateY(-72px) scale(0.98); }
+:host([nocontrols]) video::-webkit-media-text-track-container { transform: none; }
+/* Time runs from left to right in players of all languages. */
 .bars {
+  direction: ltr;
   display: flex;
   flex-direction: column;
   width: 100%;
   background: var(--_surface);
 }
 media-control-bar { width: 100%; align-items: center; }
-media-time-range { width: 100%; height: 20px; --media-range-track-height: 4px; --media-range-padding: 0 12px; }
+media-time-range { width: 100%; height: 24px; --media-range-track-height: 4px; --media-range-padding: 0 12px; }
 media-preview-thumbnail { --media-preview-thumbnail-max-width: 200px; border-radius: 4px; }
 media-volume-range { width: 80px; --media-range-padding: 0 6px; }
 media-time-display { font-variant-numeric: tabular-nums; }
