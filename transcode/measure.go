@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 
@@ -116,9 +115,4 @@ func readInit(dir, rendition string) (*track, error) {
 		return nil, fmt.Errorf("transcode: %s/%s: %w: %w", rendition, initName, err, ErrMissing)
 	}
 	return t, nil
-}
-
-// times a number of ticks by a track's timescale.
-func (t *track) time(ticks int64) time.Duration {
-	return ratio(int(t.timescale), 1).time(ticks)
 }

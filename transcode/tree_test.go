@@ -63,17 +63,19 @@ func checkRules(t *testing.T, plan Plan, dir string) {
 	}
 	p := &hls.Presentation{Multivariant: m, Playlists: map[string]*hls.Measured{}}
 	var starts [][]int64
-	for _, task := range plan.Tasks() {
-		for _, name := range task.Renditions {
-			r, err := plan.measure(dir, name, state{complete: true, segments: plan.Segments})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.Playlists[name+"/"+mediaName] = r.media
-			if r.iframes != nil {
-				p.Playlists[name+"/"+iframesName] = r.iframes
-				starts = append(starts, keyTimes(r))
-			}
+	names := plan.soundAndText()
+	for _, r := range plan.Rungs {
+		names = append(names, r.Name)
+	}
+	for _, name := range names {
+		r, err := plan.measure(dir, name, state{complete: true, segments: plan.Segments})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Playlists[name+"/"+mediaName] = r.media
+		if r.iframes != nil {
+			p.Playlists[name+"/"+iframesName] = r.iframes
+			starts = append(starts, keyTimes(r))
 		}
 	}
 	for _, f := range hls.Check(p) {
