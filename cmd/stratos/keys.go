@@ -73,7 +73,7 @@ func (c *cli) keysCreate(where func() string) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&spec.Note, "note", "", "whose key it is")
-	f.StringSliceVar(&scopes, "scope", nil, "read, write, delete, admin")
+	f.StringSliceVar(&scopes, "scope", nil, "read, write, delete, work (encode videos), admin")
 	f.StringSliceVar(&spec.Namespaces, "namespace", nil, "patterns of namespaces, '*' for all")
 	f.Int64Var(&spec.MaxBytes, "max-bytes", 0, "bytes that may be published under it (0: no limit)")
 	return cmd

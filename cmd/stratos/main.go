@@ -14,12 +14,14 @@ import (
 	_ "github.com/stratos-mesh/stratos/plugins/meta"
 	_ "github.com/stratos-mesh/stratos/plugins/origin"
 	_ "github.com/stratos-mesh/stratos/plugins/router"
+	"github.com/stratos-mesh/stratos/transcode/sandbox"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
 func main() {
+	sandbox.Main() // this process may be the one that becomes ffmpeg
 	// Caddy's own commands handle signals themselves; ours end by their context.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if len(os.Args) > 1 && isCaddyCommand(os.Args[1]) {

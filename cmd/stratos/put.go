@@ -21,19 +21,29 @@ const smallFile = 8 << 20
 
 func (c *cli) put() *cobra.Command {
 	var mediaType string
+	var asVideo bool
+	var video videoPut
 	cmd := &cobra.Command{
 		Use:   "put FILE|DIR|- NAME",
-		Short: "Publish a file or a folder",
+		Short: "Publish a file, a folder or a video",
 		Long: `Uploads a file (an object) or a folder (a bundle: one root for all of it) and
 publishes it under NAME, namespace/path. It returns when every slice is durable on
 its edges. An interrupted upload of a large file or a folder goes on where it
-stopped when the same command runs again. "-" reads standard input.`,
+stopped when the same command runs again. "-" reads standard input.
+
+With --video the origin makes a ladder of renditions of FILE that plays on every
+connection, and publishes it under NAME: progress is shown until it is ready, or as far
+as --wait says. The origin goes on when this command is stopped.`,
 		Example: `  stratos put film.mp4 films/film.mp4
+  stratos put --video film.mov films/film
   stratos put ./site films/site
   tar c . | stratos put - backups/today.tar --type application/x-tar`,
 		Args: exactly(2, "FILE or DIR, and NAME"),
 	}
 	cmd.Flags().StringVar(&mediaType, "type", "", "media type of a file (default: by its name)")
+	cmd.Flags().BoolVar(&asVideo, "video", false, "make a video of FILE: a ladder, a page to watch it, a snippet to embed it")
+	cmd.Flags().StringVar(&video.title, "title", "", "title of the video")
+	cmd.Flags().StringVar(&video.wait, "wait", waitReady, "return when the video is ready, playable (while encoding goes on) or uploaded")
 	flags := c.addTarget(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		t, err := c.resolve(flags)
@@ -42,6 +52,16 @@ stopped when the same command runs again. "-" reads standard input.`,
 		}
 		if t.origin == "" {
 			return usage("put needs an origin: give --origin")
+		}
+		if asVideo {
+			if mediaType != "" {
+				return usage("--type is for files: the origin looks into a video itself")
+			}
+			video.disk, video.name = args[0], args[1]
+			return c.putVideo(cmd.Context(), t, video)
+		}
+		if cmd.Flags().Changed("title") || cmd.Flags().Changed("wait") {
+			return usage("--title and --wait are for videos: add --video")
 		}
 		began := time.Now()
 		r, err := c.publish(cmd.Context(), t, args[0], args[1], mediaType)

@@ -48,7 +48,7 @@ the command line for publishers and operators.`,
 	for id, commands := range map[string][]*cobra.Command{
 		groupPublish: {c.put(), c.get(), c.rm(), c.mv(), c.rootOf()},
 		groupLook:    {c.ls(), c.stat(), c.route(), c.status()},
-		groupOperate: {c.up(), c.down(), c.doctor(), c.geo(), c.edge(), c.keys(), c.ban(), c.unban(), c.bans()},
+		groupOperate: {c.up(), c.down(), c.doctor(), c.geo(), c.edge(), c.worker(), c.keys(), c.ban(), c.unban(), c.bans()},
 	} {
 		for _, command := range commands {
 			command.GroupID = id

@@ -84,11 +84,16 @@ func (u *tusUpload) stateFile(info os.FileInfo) string {
 		abs = u.disk
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d\n%v", u.t.origin, abs, info.Size(), info.ModTime().UnixNano(), u.metadata))
-	base := u.c.getenv("XDG_STATE_HOME")
+	return filepath.Join(u.c.stateDir(), "uploads", hex.EncodeToString(sum[:]))
+}
+
+// stateDir is where what must outlive a command lies.
+func (c *cli) stateDir() string {
+	base := c.getenv("XDG_STATE_HOME")
 	if base == "" {
-		base = filepath.Join(u.c.getenv("HOME"), ".local", "state")
+		base = filepath.Join(c.getenv("HOME"), ".local", "state")
 	}
-	return filepath.Join(base, "stratos", "uploads", hex.EncodeToString(sum[:]))
+	return filepath.Join(base, "stratos")
 }
 
 func (u *tusUpload) resume(ctx context.Context, state string) (location string, offset int64) {
