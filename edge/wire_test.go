@@ -86,45 +86,6 @@ func TestReleaseTellsWhatWasNotSent(t *testing.T) {
 	}
 }
 
-// frame is one of HTTP/2 with a content of n bytes.
-func frame(n int) string {
-	return string([]byte{byte(n >> 16), byte(n >> 8), byte(n), 0, 0, 0, 0, 0, 1}) + strings.Repeat("d", n)
-}
-
-func TestAFrameLeavesInOnePiece(t *testing.T) {
-	t.Parallel()
-	small, large := frame(10_000), frame(maxHeld)
-	for name, test := range map[string]struct{ writes, want []string }{
-		"two whole frames":         {[]string{small + small}, []string{small + small}},
-		"a frame in two":           {[]string{small[:4096], small[4096:]}, []string{small}},
-		"a frame in three":         {[]string{small[:4096], small[4096:5000], small[5000:]}, []string{small}},
-		"too much for a record":    {[]string{small[:4096], small[4096:] + small[:50], small[50:]}, []string{small[:4096], small[4096:] + small[:50], small[50:]}},
-		"larger than a record":     {[]string{large[:4096], large[4096:]}, []string{large[:4096], large[4096:]}},
-		"a frame's head in two":    {[]string{small[:4], small[4:]}, []string{small[:4], small[4:]}},
-		"an empty frame, as flush": {[]string{frame(0)}, []string{frame(0)}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn := &recorder{in: strings.NewReader(prefacePrefix + "\r\n\r\nSM\r\n\r\n")}
-			w := &wire{Conn: conn}
-			if _, err := w.Read(make([]byte, 24)); err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range test.writes {
-				if n, err := w.Write([]byte(p)); n != len(p) || err != nil {
-					t.Fatalf("wrote %d of %d: %v", n, len(p), err)
-				}
-			}
-			if diff := cmp.Diff(strings.Join(test.want, ""), strings.Join(conn.writes, "")); diff != "" {
-				t.Fatal("bytes differ")
-			}
-			if w.held != nil || len(conn.writes) != len(test.want) {
-				t.Errorf("%d writes, want %d; held: %v", len(conn.writes), len(test.want), w.held != nil)
-			}
-		})
-	}
-}
-
 // TestTheWireChangesNoAnswer compares answers over a wire, where the head is
 // written as lines, with those of the edge behind a server of its own.
 func TestTheWireChangesNoAnswer(t *testing.T) {
