@@ -137,7 +137,7 @@ func startFirst(variants []hls.Variant) {
 	}
 	best := -1
 	for i, v := range variants {
-		if strings.HasPrefix(v.Codecs, "avc1") && (best < 0 || distance(v) < distance(variants[best])) {
+		if strings.HasPrefix(v.Codecs, "avc1") && v.Audio == variants[0].Audio && (best < 0 || distance(v) < distance(variants[best])) {
 			best = i
 		}
 	}

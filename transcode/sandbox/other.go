@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // Main returns at once: only Linux has the name spaces that it would enter.
@@ -20,4 +21,4 @@ func (b *Box) command(ctx context.Context, s spec) (*exec.Cmd, error) {
 
 func (b *Box) try(context.Context) error { return errors.New("only Linux can confine programs") }
 
-func overCPU(*os.ProcessState) bool { return false }
+func overCPU(*os.ProcessState, time.Duration) bool { return false }

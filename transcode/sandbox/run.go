@@ -76,11 +76,12 @@ func (b *Box) Run(ctx context.Context, c Command) error {
 	}()
 	err = cmd.Wait()
 	<-waited
-	return verdict(c.Program, run, wall, ctx, err, stderr)
+	return verdict(c.Program, limits, run, wall, ctx, err, stderr)
 }
 
-// verdict names the first cause.
-func verdict(program string, run, wall, ctx context.Context, err error, stderr *tail) error {
+// verdict names the first cause. ctx is the caller's, wall has the time limit
+// besides, run ends with the first failing reader too.
+func verdict(program string, limits Limits, run, wall, ctx context.Context, err error, stderr *tail) error {
 	switch cause := context.Cause(run); {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -95,7 +96,7 @@ func verdict(program string, run, wall, ctx context.Context, err error, stderr *
 	if !errors.As(err, &exit) {
 		return fmt.Errorf("sandbox: wait for %s: %w", program, err)
 	}
-	if overCPU(exit.ProcessState) {
+	if overCPU(exit.ProcessState, limits.CPU) {
 		return fmt.Errorf("sandbox: %s: %w: processor time", program, ErrLimit)
 	}
 	if exit.ExitCode() == helperFailed {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 )
 
 const spaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
@@ -68,8 +69,9 @@ func (b *Box) try(ctx context.Context) error {
 	return err
 }
 
-// overCPU tells the limit on processor time, which is a SIGKILL, from others.
-func overCPU(p *os.ProcessState) bool {
+// overCPU tells the limit on processor time, which is a SIGKILL, from other
+// kills, as by the kernel when memory runs out.
+func overCPU(p *os.ProcessState, limit time.Duration) bool {
 	status, ok := p.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGXCPU)
+	return ok && status.Signaled() && p.UserTime()+p.SystemTime() > limit-time.Second/2
 }
