@@ -22,7 +22,7 @@ build: player
 player:
 	@scripts/player.sh build
 
-## demo: set up, build, start a network of separate processes, publish a folder, print its URLs, run until Ctrl-C
+## demo: set up, build, start a network of separate processes, publish a folder and a video (MEDIA=file), print their URLs, run until Ctrl-C
 demo: setup build
 	@scripts/demo.sh
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,9 +27,14 @@ func (c *cli) ls() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		base := t.origin + "/v1/list"
+		base, prefix := t.origin+"/v1/list", ""
 		if len(args) == 1 {
-			base += "/" + escape(args[0])
+			prefix = args[0]
+			base += "/" + escape(prefix)
+		}
+		videos, err := t.videos(cmd.Context(), prefix)
+		if err != nil {
+			return err
 		}
 		w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
 		for cursor := ""; ; {
@@ -46,19 +52,35 @@ func (c *cli) ls() *cobra.Command {
 					}
 					continue
 				}
+				if videos.published(string(r.Name), r.Root.String()) != nil {
+					r.Kind = "video"
+				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, r.Kind, size(r.Size), r.Modified.Local().Format("2006-01-02 15:04"))
 			}
 			if cursor = page.Next; cursor == "" {
-				return w.Flush()
+				break
 			}
 		}
+		for _, a := range videos {
+			if a.settled() {
+				continue
+			}
+			if c.json {
+				if err := c.printVideo(a); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(w, "%s\tvideo\t%s\t%s, %d%%\n", a.Name, size(a.Source.Size), a.State, percent(a.Progress))
+		}
+		return w.Flush()
 	}
 	return cmd
 }
 
 func (c *cli) stat() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "stat NAME", Short: "Show root, size, type and replicas of a name or a path inside a bundle",
+		Use: "stat NAME", Short: "Show root, size, type and replicas of a name or a path inside a bundle; of a video also its progress and addresses",
 		Args: exactly(1, "NAME"),
 	}
 	flags := c.addTarget(cmd)
@@ -67,11 +89,7 @@ func (c *cli) stat() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var r origin.Result
-		if err := t.callJSON(cmd.Context(), http.MethodGet, t.origin+"/v1/files/"+escape(args[0]), nil, nil, &r); err != nil {
-			return err
-		}
-		return c.print(r, describeResult(&r))
+		return c.describeName(cmd.Context(), t, args[0])
 	}
 	return cmd
 }
@@ -103,7 +121,7 @@ func (c *cli) rm() *cobra.Command {
 	var now bool
 	cmd := &cobra.Command{
 		Use: "rm NAME", Short: "Remove a name; its content rests for 7 days",
-		Long: `Removes a name. New sessions are refused at once; the content rests for 7 days,
+		Long: `Removes a name, and a video of that name that is still being made. New sessions are refused at once; the content rests for 7 days,
 in which publishing it again undoes the removal. --now also revokes the root: every
 edge refuses it within 15 seconds, sessions under way included.`,
 		Args: exactly(1, "NAME"),
@@ -119,7 +137,16 @@ edge refuses it within 15 seconds, sessions under way included.`,
 		if now {
 			address += "?now=1"
 		}
-		if err := t.callJSON(cmd.Context(), http.MethodDelete, address, nil, nil, nil); err != nil {
+		videos, err := t.removeVideos(cmd.Context(), args[0], now)
+		if err != nil {
+			return err
+		}
+		err = t.callJSON(cmd.Context(), http.MethodDelete, address, nil, nil, nil)
+		var f *failure
+		if videos > 0 && errors.As(err, &f) && f.code == exitNotFound {
+			err = nil // the name went with its video, or there was none yet
+		}
+		if err != nil {
 			return err
 		}
 		c.note("removed %s", args[0])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 func (c *cli) up() *cobra.Command {
 	var plan devnet.Plan
-	var metas, validators int
+	var metas, validators, workers int
 	var detach bool
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -38,6 +39,9 @@ a network already, the same network comes back with all its content.`,
 				return usage("--validators %d: this version has no chain; leave it at 0", validators)
 			}
 			plan.Dir = c.dir
+			if cmd.Flags().Changed("workers") {
+				plan.Workers = &workers
+			}
 			if !cmd.Flags().Changed("edges") {
 				if n, err := devnet.Load(c.dir); err == nil {
 					plan.Edges = len(n.Edges)
@@ -56,6 +60,8 @@ a network already, the same network comes back with all its content.`,
 	f.StringVar(&plan.Pinned, "pinned", "", "disk for replicas, each edge (default 10GB)")
 	f.StringVar(&plan.Cached, "cached", "", "disk for cached content, each edge (default 1GB)")
 	f.StringVar(&plan.Grace, "grace", "", "time that removed content rests before it goes (default 168h)")
+	f.IntVar(&workers, "workers", 0, "pieces of videos that the origin encodes at a time; 0 leaves them to stratos worker (default half the processors)")
+	f.BoolVar(&plan.NoSandbox, "no-sandbox", false, "encode videos also where ffmpeg cannot be confined")
 	f.BoolVar(&detach, "detach", false, "return when the network is ready and leave it running")
 	return cmd
 }
@@ -79,6 +85,12 @@ func (c *cli) runUp(ctx context.Context, plan devnet.Plan, detach bool) error {
 		return err
 	}
 	c.note("ready in %s", time.Since(started).Round(10*time.Millisecond))
+	for _, name := range []string{"ffmpeg", "ffprobe"} {
+		if _, err := exec.LookPath(name); err != nil {
+			c.note("%s is missing, so the origin refuses videos; all else works (Debian: apt-get install ffmpeg)", name)
+			break
+		}
+	}
 	if c.json {
 		if err := c.print(n, ""); err != nil {
 			return err

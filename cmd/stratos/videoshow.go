@@ -136,7 +136,7 @@ func (s *videoShow) line() string {
 // encoding tells the progress over all rungs.
 func (s *videoShow) encoding() string {
 	text := fmt.Sprintf("%d%%", percent(s.asset.Progress))
-	if s.asset.Speed > 0 {
+	if s.asset.Speed >= 0.05 {
 		text += fmt.Sprintf(", %.1f× real time", s.asset.Speed)
 	}
 	if s.asset.TimeLeft > 0 {
@@ -229,7 +229,7 @@ func (r *videoRung) label() string {
 		return fmt.Sprintf("%dx%d %s", r.Width, r.Height, r.Codec)
 	case r.Kind == "video":
 		return fmt.Sprintf("%dx%d", r.Width, r.Height)
-	case r.Language != "":
+	case r.Language != "" && r.Language != "und":
 		return r.Kind + " " + r.Language
 	}
 	return r.Kind

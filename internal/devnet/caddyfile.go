@@ -104,7 +104,15 @@ func routerHandler(p Plan, dir string) string {
 }
 
 func originHandler(p Plan, dir string) string {
-	return directive("stratos_origin", "keys "+filepath.Join(dir, "keys.json"), fmt.Sprintf("replicas %d", p.Replicas()))
+	// Whoever tries webhooks out does so on his own machine.
+	lines := []string{"keys " + filepath.Join(dir, "keys.json"), fmt.Sprintf("replicas %d", p.Replicas()), "webhooks private"}
+	if p.Workers != nil {
+		lines = append(lines, fmt.Sprintf("workers %d", *p.Workers))
+	}
+	if p.NoSandbox {
+		lines = append(lines, "sandbox off")
+	}
+	return directive("stratos_origin", lines...)
 }
 
 func directive(name string, lines ...string) string {

@@ -19,6 +19,7 @@ func TestAPlanThatCannotWorkSaysWhy(t *testing.T) {
 		"without edges":           {Plan{Dir: "x"}, "1 to 200"},
 		"with too many edges":     {Plan{Dir: "x", Edges: 201}, "1 to 200"},
 		"with a Redis that is no": {Plan{Dir: "x", Edges: 1, Redis: "localhost:6379"}, "redis://"},
+		"with workers below zero": {Plan{Dir: "x", Edges: 1, Workers: new(-1)}, "0 to 1024"},
 		"as people write it":      {Plan{Dir: "x", Edges: 5, Redis: "redis://localhost:6379/0"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +87,34 @@ func TestTheCertificateIsForTheAddressAndKept(t *testing.T) {
 	again, err := openAuthority(dir)
 	if err != nil || !again.cert.Equal(ca.cert) {
 		t.Errorf("the authority changed on the second start: %v", err)
+	}
+}
+
+func TestTheOriginIsToldHowItMakesVideos(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		plan Plan
+		has  []string
+		not  []string
+	}{
+		"by default": {Plan{Edges: 1}, []string{"webhooks private"}, []string{"workers", "sandbox"}},
+		"none here":  {Plan{Edges: 1, Workers: new(0)}, []string{"workers 0"}, nil},
+		"unconfined": {Plan{Edges: 1, NoSandbox: true}, []string{"sandbox off"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := originHandler(c.plan, "/net")
+			for _, want := range c.has {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s lacks %q", text, want)
+				}
+			}
+			for _, never := range c.not {
+				if strings.Contains(text, never) {
+					t.Errorf("%s has %q", text, never)
+				}
+			}
+		})
 	}
 }
 

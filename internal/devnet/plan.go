@@ -26,6 +26,12 @@ type Plan struct {
 	// Grace that removed content rests, as a duration; empty is the meta node's
 	// default.
 	Grace string
+	// Workers is how many pieces of videos the origin encodes at a time: nil is
+	// the origin's default, 0 leaves them to `stratos worker`.
+	Workers *int
+	// NoSandbox has the origin run ffmpeg unconfined where the system has no name
+	// spaces.
+	NoSandbox bool
 }
 
 // Validate says what is wrong with a plan, in a sentence.
@@ -35,6 +41,9 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("a network needs a folder: give --dir")
 	case p.Edges < 1 || p.Edges > 200:
 		return fmt.Errorf("--edges %d: a development network has 1 to 200 edges", p.Edges)
+	}
+	if p.Workers != nil && (*p.Workers < 0 || *p.Workers > 1024) {
+		return fmt.Errorf("--workers %d: want 0 to 1024", *p.Workers)
 	}
 	if p.Grace != "" {
 		if d, err := time.ParseDuration(p.Grace); err != nil || d <= 0 {
