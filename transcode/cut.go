@@ -166,6 +166,11 @@ func (c *cutter) finish() error {
 // tree's own timeline.
 func (c *cutter) write(samples []mp4.FullSample) error {
 	number := c.first + c.number
+	file := path.Join(c.name, segmentName(number))
+	if b := c.kept(file, int64(len(samples))); b != nil {
+		c.tell(number, file, len(b), len(samples))
+		return nil
+	}
 	each := len(samples)
 	if c.key > 0 {
 		each = c.key
@@ -194,12 +199,30 @@ func (c *cutter) write(samples []mp4.FullSample) error {
 	if err := segment.Encode(&b); err != nil {
 		return fmt.Errorf("transcode: %s: segment %d: %w", c.name, number, err)
 	}
-	file := path.Join(c.name, segmentName(number))
 	if err := writeWhole(filepath.Join(c.dir, filepath.FromSlash(file)), b.Bytes()); err != nil {
 		return err
 	}
-	c.report(Segment{Rendition: c.name, Number: number, Path: file, Bytes: int64(b.Len()), Duration: c.rate.time(int64(len(samples)))})
+	c.tell(number, file, b.Len(), len(samples))
 	return nil
+}
+
+// kept gives the segment that an earlier run left under the name: it may be
+// published. nil when there is none, or one that a crash broke.
+func (c *cutter) kept(file string, samples int64) []byte {
+	b, err := readTree(c.dir, file)
+	if err != nil {
+		return nil
+	}
+	facts, err := measureSegment(b, c.track)
+	from := c.before + c.taken
+	if err != nil || c.check(facts, c.track, from, from+samples) != nil {
+		return nil
+	}
+	return b
+}
+
+func (c *cutter) tell(number int, file string, size, samples int) {
+	c.report(Segment{Rendition: c.name, Number: number, Path: file, Bytes: int64(size), Duration: c.rate.time(int64(samples))})
 }
 
 func (c *cutter) keysPerSegment() int {

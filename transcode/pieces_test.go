@@ -166,8 +166,21 @@ func TestATaskThatIsCancelledLeavesWholeSegmentsOnly(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
-	// The next try goes over the same names.
+	// The next try keeps what may be published, and mends what a crash broke.
+	sums := segmentSums(t, dir, plan.Rungs[0].Name)
+	broken := filepath.Join(dir, plan.Rungs[0].Name, segmentName(plan.Segments-1))
+	if err := os.WriteFile(broken, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Other pictures, so that the bytes would be others.
+	ffmpeg(t, with(lavfi("testsrc=s=96x54:r=25:d=60"), with(h264, path)...)...)
 	if err := Encode(t.Context(), box, path, plan, task, dir, nil); err != nil {
+		t.Error(err)
+	}
+	if now := segmentSums(t, dir, plan.Rungs[0].Name); !slices.Equal(now[:len(sums)], sums) || len(now) != plan.Segments {
+		t.Errorf("%d segments, and those that were there changed", len(now))
+	}
+	if _, err := plan.measure(dir, plan.Rungs[0].Name, state{segments: plan.Segments}); err != nil {
 		t.Error(err)
 	}
 }

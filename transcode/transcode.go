@@ -40,9 +40,10 @@ type (
 	// source can be played.
 	LadderFunc func(Source, Policy) (Plan, error)
 	// EncodeFunc makes the renditions of one task of the source at path into
-	// dir, which may hold other tasks' results. watch, when not nil, is called
-	// from one goroutine, in order. A segment under its name is complete and
-	// never changes. Done twice, it leaves what once leaves.
+	// dir, which may hold other tasks' results. The calls of watch, when it is not
+	// nil, never overlap; it should return soon. A segment under its name is
+	// complete and never changes: a task that is done again keeps those that are
+	// there and sound.
 	EncodeFunc func(ctx context.Context, box *sandbox.Box, path string, plan Plan, task Task, dir string, watch func(Event)) error
 	// AssembleFunc finishes the tree in dir when all tasks are done: measures
 	// all segments, makes poster, storyboard and caption segments, and writes

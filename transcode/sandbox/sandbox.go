@@ -139,7 +139,7 @@ func Open(ctx context.Context, cfg Config) (*Box, error) {
 	b.confined = true
 	if err := b.try(ctx); err != nil {
 		if !cfg.Unconfined {
-			return nil, fmt.Errorf("sandbox: %w: %w. Allow user name spaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or set it to run unconfined", ErrUnavailable, err)
+			return nil, fmt.Errorf("sandbox: %w: %w. Allow user name spaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns, RestrictNamespaces in a systemd unit), or set it to run unconfined", ErrUnavailable, err)
 		}
 		b.confined = false
 	}
