@@ -19,7 +19,7 @@ const (
 	mediaName    = "index.m3u8"
 	iframesName  = "iframes.m3u8"
 	posterName   = "poster.jpg"
-	thumbsName   = "storyboard.vtt"
+	thumbsName   = "thumbnails.vtt"
 	audioGroup   = "audio"
 	captionGroup = "captions"
 )
