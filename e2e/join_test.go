@@ -98,7 +98,7 @@ https://localhost:8543 {
 		if out, err := exec.Command(os.Getenv(insideNetwork), args...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("loopback")) {
 			t.Fatalf("join without --allow-private: %v %s, want the reason why nobody reaches it", err, out)
 		}
-		stratos(t, append(args, "--allow-private")...)
+		stratos(t, append(args, "--allow-private", "--no-wait")...)
 		stop := run(t, edge)
 		eventually(t, time.Minute, url+" serves with a certificate that clients trust", func() error { return answers(client, url+"/readyz") })
 		stop()

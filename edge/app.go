@@ -187,6 +187,14 @@ func newClient(ca string) (*http.Client, error) {
 	return &http.Client{Transport: transport}, nil
 }
 
+// roots are the authorities that this node trusts; nil is the system's.
+func (a *App) roots() *x509.CertPool {
+	if t, ok := a.client.Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+		return t.TLSClientConfig.RootCAs
+	}
+	return nil
+}
+
 // loadRoots is the system's roots and those of a PEM file.
 func loadRoots(file string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(file)

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"crypto/rand"
 	"sync"
 	"time"
 
@@ -9,8 +8,6 @@ import (
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/sds"
 )
-
-func newNonce() string { return rand.Text() }
 
 // gauge makes the load of a beat out of counters, by keeping those of the last
 // minute.

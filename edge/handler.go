@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/stratos-mesh/stratos/edge/outside"
 	"github.com/stratos-mesh/stratos/edge/serve"
 	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/sds"
@@ -88,7 +89,7 @@ func plain(idle *caddyhttp.IdleTimeoutWriter) bool {
 
 // forViewers tells the doors for viewers from the others.
 func forViewers(path string) bool {
-	return !strings.HasPrefix(path, "/slices/") && path != "/healthz" && path != "/readyz" && path != wellKnown
+	return !strings.HasPrefix(path, "/slices/") && path != "/healthz" && path != "/readyz" && path != outside.Path
 }
 
 // ServeHTTP sends a request to the part that answers it.
@@ -100,7 +101,7 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.healthz(w, r)
 	case path == "/readyz":
 		n.readyz(w, r)
-	case path == wellKnown:
+	case path == outside.Path:
 		n.wellKnown(w, r)
 	default:
 		n.slices.ServeHTTP(w, r)

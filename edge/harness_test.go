@@ -41,6 +41,7 @@ type fakeMeta struct {
 	work        map[meta.EdgeID][]meta.Work
 	revocations []meta.Revocation
 	beats       map[meta.EdgeID]meta.Beat
+	dials       map[uint64]meta.DialReport
 	holdings    map[meta.EdgeID]map[sds.CID]meta.Holding
 	failed      map[uint64]string
 	done        map[uint64]bool
@@ -68,6 +69,7 @@ func newFakeMeta(t testing.TB) *fakeMeta {
 		names:    make(map[string]meta.Resolution),
 		work:     make(map[meta.EdgeID][]meta.Work),
 		beats:    make(map[meta.EdgeID]meta.Beat),
+		dials:    make(map[uint64]meta.DialReport),
 		holdings: make(map[meta.EdgeID]map[sds.CID]meta.Holding),
 		accepted: make(map[receipt.TicketID]bool), filters: make(map[meta.EdgeID][]byte), resolves: make(map[string]int),
 		failed: make(map[uint64]string), done: make(map[uint64]bool),
@@ -129,6 +131,9 @@ func (m *fakeMeta) Beat(_ context.Context, edge meta.EdgeID, b meta.Beat) (meta.
 	}
 	for n, why := range b.Failed {
 		m.failed[n] = why
+	}
+	for _, r := range b.Dials {
+		m.dials[r.Number] = r
 	}
 	reply := meta.BeatReply{Interval: 50 * time.Millisecond, Work: m.work[edge], Network: m.network.Version, WantDigest: m.wantDigest}
 	m.work[edge] = nil

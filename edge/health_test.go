@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/stratos-mesh/stratos/edge/outside"
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 )
 
@@ -13,9 +14,9 @@ func TestAnEdgeProvesItsKeyOverANonce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	e := w.edges[0]
-	r, body := e.get(t, wellKnown+"?nonce=abc-123")
+	r, body := e.get(t, outside.Path+"?nonce=abc-123")
 	want(t, r, 200, "Content-Type", "application/json", "Cache-Control", "no-store")
-	var id identity
+	var id outside.Identity
 	if err := json.Unmarshal(body, &id); err != nil {
 		t.Fatal(err)
 	}
@@ -28,9 +29,9 @@ func TestAnEdgeProvesItsKeyOverANonce(t *testing.T) {
 		t.Errorf("%+v", id)
 	}
 	for _, nonce := range []string{"a%20b", "%0a", "x.y", "0123456789012345678901234567890123456789012345678901234567890123456"} {
-		r, _ := e.get(t, wellKnown+"?nonce="+nonce)
+		r, _ := e.get(t, outside.Path+"?nonce="+nonce)
 		want(t, r, 400)
 	}
-	r, _ = e.do(t, "POST", wellKnown)
+	r, _ = e.do(t, "POST", outside.Path)
 	want(t, r, 405, "Allow", "GET, HEAD")
 }

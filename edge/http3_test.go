@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+
+	"github.com/stratos-mesh/stratos/edge/outside"
+	"github.com/stratos-mesh/stratos/meta"
 )
 
 // udp opens a client's UDP port for QUIC.
@@ -64,6 +68,19 @@ func TestHTTP3(t *testing.T) {
 		_ = r.Body.Close()
 		if got := r.Header.Get("Alt-Svc"); !strings.Contains(got, `h3=":`+e.port+`"`) || r.ProtoMajor != 2 {
 			t.Errorf("%s, Alt-Svc %q", r.Proto, got)
+		}
+	})
+	t.Run("is seen from outside", func(t *testing.T) {
+		dialler := outside.Dialler{ChainID: func() string { return testChain }, Roots: func() *x509.CertPool { return e.roots }}
+		r := dialler.Dial(t.Context(), &meta.Edge{ID: e.id, Key: e.signer.Key(), URL: e.plain, TLSURL: e.secure})
+		for _, part := range r.Parts() {
+			want := meta.DialOK
+			if part.Name == "IPv6" {
+				want = meta.NotAnnounced
+			}
+			if part.Result.Outcome != want {
+				t.Errorf("%s: %+v", part.Name, part.Result)
+			}
 		}
 	})
 	t.Run("brings a whole object and ranges", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,14 +128,23 @@ func TestAnEdgeLooksAtAnotherFromOutside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3)
 	w.edges[2].answer(w.edges[1].node.ServeHTTP) // somebody else answers at the third's address
-	good, bad := w.next.Add(1), w.next.Add(1)
-	w.meta.give(1, meta.Work{Number: good, Kind: meta.Dial, Target: 2})
-	w.meta.give(1, meta.Work{Number: bad, Kind: meta.Dial, Target: 3})
-	w.eventually("both are reported", func() bool {
+	good, bad, unknown := w.next.Add(1), w.next.Add(1), w.next.Add(1)
+	for number, target := range map[uint64]meta.EdgeID{good: 2, bad: 3, unknown: 99} {
+		w.meta.give(1, meta.Work{Number: number, Kind: meta.Dial, Target: target})
+	}
+	w.eventually("all are reported", func() bool {
 		w.meta.mu.Lock()
 		defer w.meta.mu.Unlock()
-		return w.meta.done[good] && w.meta.failed[bad] != ""
+		return w.meta.done[good] && w.meta.done[bad] && w.meta.failed[unknown] != ""
 	})
+	w.meta.mu.Lock()
+	defer w.meta.mu.Unlock()
+	if r := w.meta.dials[good]; r.Target != 2 || r.IPv4.Outcome != meta.DialOK || r.Key.Outcome != meta.DialOK {
+		t.Errorf("of an edge that answers: %+v", r)
+	}
+	if r := w.meta.dials[bad]; r.IPv4.Outcome != meta.DialOK || r.Key.Outcome != meta.DialFailed || !strings.Contains(r.Key.Detail, "somebody else") {
+		t.Errorf("where somebody else answers: %+v", r)
+	}
 }
 
 func TestARestartKnowsWhatItHoldsAndServesWithoutAMetaNode(t *testing.T) {

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/stratos-mesh/stratos/edge/catalog"
 	"github.com/stratos-mesh/stratos/edge/fill"
 	"github.com/stratos-mesh/stratos/edge/keep"
+	"github.com/stratos-mesh/stratos/edge/outside"
 	"github.com/stratos-mesh/stratos/edge/peers"
 	"github.com/stratos-mesh/stratos/edge/revoke"
 	"github.com/stratos-mesh/stratos/edge/serve"
@@ -147,11 +149,14 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 		Flying: 2 * config.Memory, Wire: wireOf,
 		Warn: func(message string, err error) { n.log.Debug(message, "error", err) },
 	})
+	dialler := &outside.Dialler{
+		ChainID: func() string { return n.peers.Now().ChainID }, Roots: func() *x509.CertPool { return n.app.Load().roots() },
+	}
 	n.load = newGauge(n)
 	n.agent = agent.New(agent.Config{
 		Meta: caller{n}, Peers: n.peers, State: n.state, Keeper: n.keeper, Revocations: n.revocations,
 		Revoked: n.catalog.Revoke, Load: n.load.read, Accepted: n.sessions.Accepted, Cached: n.warm.filter,
-		Draining: n.isDraining, Dial: n.dial, Version: version(), Logger: n.log,
+		Draining: n.isDraining, Dial: dialler.Dial, Version: version(), Logger: n.log,
 	})
 	return nil
 }

@@ -266,6 +266,10 @@ type Network struct {
 	// Authorities are the keys under which tickets, grants and revocations are
 	// good, by authority index.
 	Authorities map[uint16]ed25519.PublicKey
+	// AuthorityOperators are the names of who runs them, as edges name theirs; an
+	// authority that tells none has no entry. No ticket names an edge of its
+	// signer's operator: who hands out viewers must not hand them to himself.
+	AuthorityOperators map[uint16]string
 	// Origins are the node keys that may write under a grant.
 	Origins []ed25519.PublicKey
 	// Routers and Metas are base URLs.
@@ -386,6 +390,9 @@ type Beat struct {
 	Revocation uint64
 	// Accepted are ids of tickets accepted since the last beat.
 	Accepted []receipt.TicketID
+	// Dials are what was seen of edges that this one was asked to dial; the work
+	// itself is Done whatever it was.
+	Dials []DialReport
 }
 
 // BeatReply answers a beat.
@@ -413,7 +420,8 @@ const (
 	Drop WorkKind = 2
 	// Check: verify that a unit is complete, fetch what is missing, report.
 	Check WorkKind = 3
-	// Dial: connect to another edge from outside and say what was seen.
+	// Dial: connect to another edge from outside and say what was seen, in a
+	// DialReport of a beat.
 	Dial WorkKind = 4
 )
 
@@ -457,7 +465,8 @@ type Operator interface {
 	// Bans lists what operators revoked and did not take back, in the order of
 	// the numbers, up to 1,000 above after. None is the end of the list.
 	Bans(ctx context.Context, after uint64) ([]Ban, error)
-	// Status describes the meta node's knowledge for people.
+	// Status describes the meta node's knowledge for people. An edge that asks
+	// over RPC is told of itself alone.
 	Status(ctx context.Context) (*Status, error)
 }
 
@@ -537,7 +546,13 @@ type EdgeStatus struct {
 	// Revocation is the highest number it has in force.
 	Revocation uint64
 	Version    string
+	// Dials are the newest looks at it from outside, the newest first, one of
+	// each dialler and at most MaxDialsShown.
+	Dials []DialReport
 }
+
+// MaxDialsShown of an edge.
+const MaxDialsShown = 4
 
 // RepairStatus is a repair under way or waiting.
 type RepairStatus struct {

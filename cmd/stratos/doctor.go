@@ -32,20 +32,20 @@ func (c *cli) doctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look for what is wrong with this machine or network, with a fix for each finding",
 		Long: `Checks file limits, disk space and speed of --dir; the processes of the network
-there, whether each answers, the clocks, and the edges' certificates; Redis and
-GeoIP databases that their Caddyfiles name. --config does that for a node of
-another network, --url for a server from here. The exit code is 1 when something
+there, whether each answers, the clocks, and the edges' certificates; what other
+edges saw that dialled each from outside; Redis and GeoIP databases that their
+Caddyfiles name. --config does that for a node of another network, --url for a
+server from here, --meta with --operator-key for all edges of a meta node. The exit code is 1 when something
 fails; warnings leave it at 0.`,
 		Example: "  stratos doctor\n  stratos doctor --config /etc/stratos/Caddyfile --url https://meta.example.net\n  stratos doctor --url https://edge.example.net --json",
 		Args:    cobra.NoArgs,
 	}
 	var urls, configs []string
-	var ca string
+	o := c.addOperator(cmd)
 	cmd.Flags().StringSliceVar(&urls, "url", nil, "also look at these servers from here")
 	cmd.Flags().StringSliceVar(&configs, "config", nil, "also look at what these Caddyfiles name")
-	cmd.Flags().StringVar(&ca, "ca", c.getenv("STRATOS_CA"), "PEM file of a certificate authority to trust besides the system's ($STRATOS_CA)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx := cmd.Context()
+		ctx, ca := cmd.Context(), o.ca
 		findings := []finding{fileLimit(), diskSpace(c.dir), diskSpeed(c.dir)}
 		var known configured
 		n, err := devnet.Load(c.dir)
@@ -60,16 +60,26 @@ fails; warnings leave it at 0.`,
 		default:
 			findings = append(findings, finding{"network", "fail", err.Error(), "move the file away and run `stratos up`"})
 		}
+		var own configured
 		for _, path := range configs {
-			if err := known.readConfig(path); err != nil {
+			if err := own.readConfig(path); err != nil {
 				findings = append(findings, finding{"config", "fail", err.Error(), "--config names a Caddyfile that can be read"})
 			}
 		}
-		for _, address := range known.redis {
+		for _, address := range append(known.redis, own.redis...) {
 			findings = append(findings, redisFinding(ctx, address))
 		}
-		for _, path := range known.geoip {
+		for _, path := range append(known.geoip, own.geoip...) {
 			findings = append(findings, geoFinding(path, time.Now()))
+		}
+		if n != nil || len(o.metas) > 0 {
+			client, err := c.operator(o)
+			findings = append(findings, seenFindings(ctx, "edges", client, err)...)
+		}
+		// A development network's edges are in its meta node's list above.
+		for _, e := range own.edges {
+			client, err := e.client()
+			findings = append(findings, seenFindings(ctx, "edge in "+e.dir, client, err)...)
 		}
 		client, err := httpClient(ca)
 		if err != nil {

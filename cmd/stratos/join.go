@@ -29,6 +29,7 @@ type joining struct {
 	config     string
 	dryRun     bool
 	private    bool
+	noWait     bool
 }
 
 func (c *cli) edgeJoin() *cobra.Command {
@@ -42,7 +43,10 @@ public half at the meta node with an invitation, and writes a Caddyfile.
 With a host name of your own in --url, Caddy gets and renews the certificate by
 itself. With a bare public address it asks for a certificate for the address
 (ACME profile "shortlived"). An address that the world cannot dial, behind NAT or
-carrier-grade NAT, is refused with the reason.`,
+carrier-grade NAT, is refused with the reason.
+
+Then it waits, for at most five minutes, until the edge runs and two other edges
+have reached it from outside, and says which port is closed when they do not.`,
 		Example: `  stratos edge join --dir /var/lib/stratos --meta https://meta.example.org --invitation invitation.txt \
       --url https://edge.example.net --region eu-central --operator you --lat 50.1 --lon 8.7`,
 		Args: cobra.NoArgs,
@@ -63,6 +67,7 @@ carrier-grade NAT, is refused with the reason.`,
 	f.StringVar(&j.acme, "acme", "", "directory URL of another certificate authority")
 	f.StringVar(&j.acmeRoot, "acme-root", "", "PEM file with that authority's root")
 	f.BoolVar(&j.dryRun, "dry-run", false, "check and show the Caddyfile, register nothing")
+	f.BoolVar(&j.noWait, "no-wait", false, "do not wait until other edges have reached this one from outside")
 	f.BoolVar(&j.private, "allow-private", false, "accept an address that only a private network reaches")
 	for _, name := range []string{"meta", "url", "invitation", "region", "operator"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -121,8 +126,19 @@ func (c *cli) join(ctx context.Context, j *joining) error {
 	} else if err := os.WriteFile(config, text, 0o644); err != nil {
 		return err
 	}
-	c.note("registered as edge %d; start it with `stratos run --config %s`", id, config)
-	return c.print(map[string]any{"id": id, "key": nodeauth.KeyID(signer.Key()), "config": config}, fmt.Sprint(id))
+	done := map[string]any{"id": id, "key": nodeauth.KeyID(signer.Key()), "config": config}
+	if j.noWait {
+		c.note("registered as edge %d; start it with `stratos run --config %s`", id, config)
+		return c.print(done, fmt.Sprint(id))
+	}
+	c.note("registered as edge %d", id)
+	seen, err := awaitDial(ctx, client.Status, id, config, c.note)
+	if err != nil {
+		return err
+	}
+	done["state"], done["outside"] = stateName(seen.State), fromOutside(seen)
+	c.note("done: viewers are sent to edge %d; from outside: %s", id, fromOutside(seen))
+	return c.print(done, fmt.Sprint(id))
 }
 
 // endpoint is a URL that the world can dial.

@@ -83,7 +83,7 @@ func describeStatus(s *meta.Status) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "chain %s  epoch %d  journal %d  names %d  units %d  views in %s\n\n", s.ChainID, s.Epoch, s.JournalHeight, s.Names, s.Units, s.StoreKind)
 	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "EDGE\tSTATE\tREGION\tOPERATOR\tUNITS\tPINNED FREE\tSENDING\tLAST BEAT\tURL")
+	fmt.Fprintln(w, "EDGE\tSTATE\tREGION\tOPERATOR\tUNITS\tPINNED FREE\tSENDING\tLAST BEAT\tOUTSIDE\tURL")
 	for _, e := range s.Edges {
 		url := e.TLSURL
 		if url == "" {
@@ -93,10 +93,20 @@ func describeStatus(s *meta.Status) string {
 		if !e.LastBeat.IsZero() {
 			beat = time.Since(e.LastBeat).Round(100*time.Millisecond).String() + " ago"
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%.1f Mb/s\t%s\t%s\n", e.ID, stateName(e.State), e.Region, e.Operator, e.Units,
-			size(e.Load.PinnedFree), float64(e.Load.Sending)/1e6, beat, url)
+		outside := "-"
+		if len(e.Dials) > 0 {
+			outside, _ = judgeOutside(&e)
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%.1f Mb/s\t%s\t%s\t%s\n", e.ID, stateName(e.State), e.Region, e.Operator, e.Units,
+			size(e.Load.PinnedFree), float64(e.Load.Sending)/1e6, beat, outside, url)
 	}
 	w.Flush()
+	for i := range s.Edges {
+		e := &s.Edges[i]
+		if result, _ := judgeOutside(e); result != "ok" && len(e.Dials) > 0 {
+			fmt.Fprintf(&b, "\nedge %d from outside: %s\n", e.ID, fromOutside(e))
+		}
+	}
 	if s.RepairHalted {
 		fmt.Fprintf(&b, "\nrepair is halted: %s\n", s.RepairReason)
 	}

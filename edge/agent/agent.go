@@ -47,7 +47,7 @@ type Config struct {
 	// Draining tells that no new sessions are taken.
 	Draining func() bool
 	// Dial looks at another edge from outside.
-	Dial    func(ctx context.Context, target *meta.Edge) error
+	Dial    func(ctx context.Context, target *meta.Edge) meta.DialReport
 	Version string
 	Logger  *slog.Logger
 }
@@ -69,7 +69,12 @@ type Agent struct {
 	known  map[uint64]bool
 	done   []uint64
 	failed map[uint64]string
-	queue  chan meta.Work
+	// reports of dials, each of which is done with it.
+	reports []meta.DialReport
+
+	queue chan meta.Work
+	// dials have a queue of their own: nobody's first viewer waits for a replica.
+	dials chan meta.Work
 }
 
 const (
@@ -77,6 +82,9 @@ const (
 	maxWork = 1024
 	// workers is how many tasks run at once.
 	workers = 3
+	// maxDials bounds the dials that wait, and diallers those that run.
+	maxDials = meta.MaxDialReports
+	diallers = 2
 	// beatTimeout bounds one beat.
 	beatTimeout = 10 * time.Second
 	// firstInterval until a meta node says otherwise.
@@ -94,6 +102,7 @@ func New(config Config) *Agent {
 	a := &Agent{
 		config: config, sooner: make(chan struct{}, 1), known: make(map[uint64]bool),
 		failed: make(map[uint64]string), queue: make(chan meta.Work, maxWork),
+		dials: make(chan meta.Work, maxDials),
 	}
 	rand.Read(a.boot[:]) // never fails
 	return a
@@ -106,6 +115,9 @@ func (a *Agent) Run(ctx context.Context) {
 	wg.Go(func() { a.beats(ctx) })
 	for range workers {
 		wg.Go(func() { a.works(ctx) })
+	}
+	for range diallers {
+		wg.Go(func() { a.dial(ctx) })
 	}
 	wg.Wait()
 }

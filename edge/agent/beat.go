@@ -76,11 +76,11 @@ func (a *Agent) beat(ctx context.Context, id meta.EdgeID) (meta.BeatReply, error
 		Sequence: a.sequence.Add(1), Boot: a.boot, Version: c.Version, Load: c.Load(), Draining: c.Draining(),
 		Changes: c.Keeper.Changes(), Cached: c.Cached(), Revocation: c.Revocations.Number(), Accepted: c.Accepted(),
 	}
-	b.Done, b.Failed = a.finished()
+	a.finished(&b)
 	reply, err := c.Meta.Beat(ctx, id, b)
 	if err != nil {
 		c.Keeper.Restore(b.Changes)
-		a.unfinished(b.Done, b.Failed)
+		a.unfinished(&b)
 		return reply, err
 	}
 	a.lastBeat.Store(time.Now().Unix())
@@ -100,29 +100,34 @@ func (a *Agent) beat(ctx context.Context, id meta.EdgeID) (meta.BeatReply, error
 }
 
 // finished takes what was done since the last beat.
-func (a *Agent) finished() ([]uint64, map[uint64]string) {
+func (a *Agent) finished(b *meta.Beat) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	done, failed := a.done, a.failed
+	b.Done, b.Failed = a.done, a.failed
 	a.done, a.failed = nil, make(map[uint64]string)
-	for _, n := range done {
+	n := min(len(a.reports), meta.MaxDialReports)
+	b.Dials, a.reports = a.reports[:n:n], a.reports[n:]
+	for i := range b.Dials {
+		b.Done = append(b.Done, b.Dials[i].Number)
+	}
+	for _, n := range b.Done {
 		delete(a.known, n)
 	}
-	for n := range failed {
+	for n := range b.Failed {
 		delete(a.known, n)
 	}
-	return done, failed
 }
 
 // unfinished gives back what nobody heard of.
-func (a *Agent) unfinished(done []uint64, failed map[uint64]string) {
+func (a *Agent) unfinished(b *meta.Beat) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, n := range done {
+	for _, n := range b.Done {
 		a.known[n] = true
 	}
-	a.done = append(a.done, done...)
-	for n, why := range failed {
+	a.done = append(a.done, b.Done[:len(b.Done)-len(b.Dials)]...)
+	a.reports = append(a.reports, b.Dials...)
+	for n, why := range b.Failed {
 		a.known[n], a.failed[n] = true, why
 	}
 }
@@ -134,8 +139,12 @@ func (a *Agent) take(w meta.Work) {
 	if a.known[w.Number] {
 		return
 	}
+	queue := a.queue
+	if w.Kind == meta.Dial {
+		queue = a.dials
+	}
 	select {
-	case a.queue <- w:
+	case queue <- w:
 		a.known[w.Number] = true
 	default:
 	}

@@ -37,6 +37,35 @@ func (a *Agent) works(ctx context.Context) {
 	}
 }
 
+// dial looks at other edges until ctx ends. One that this edge does not know yet
+// is given up: it comes again.
+func (a *Agent) dial(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-a.dials:
+			target, known := a.config.Peers.Now().Edge(w.Target)
+			var report meta.DialReport
+			if known {
+				report = a.config.Dial(ctx, target)
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			report.Number, report.Target = w.Number, w.Target
+			a.mu.Lock()
+			if known {
+				a.reports = append(a.reports, report)
+			} else {
+				a.failed[w.Number] = fmt.Sprintf("edge %d is unknown here", w.Target)
+			}
+			a.mu.Unlock()
+			a.Soon()
+		}
+	}
+}
+
 func (a *Agent) do(ctx context.Context, w meta.Work) error {
 	ctx, cancel := context.WithTimeout(ctx, workTimeout)
 	defer cancel()
@@ -46,12 +75,6 @@ func (a *Agent) do(ctx context.Context, w meta.Work) error {
 		return a.config.Keeper.Replicate(ctx, w)
 	case meta.Drop:
 		return a.config.Keeper.Drop(ctx, w)
-	case meta.Dial:
-		target, ok := a.config.Peers.Now().Edge(w.Target)
-		if !ok {
-			return fmt.Errorf("edge %d is unknown here", w.Target)
-		}
-		return a.config.Dial(ctx, target)
 	}
 	return fmt.Errorf("this version does not know work of kind %d", w.Kind)
 }

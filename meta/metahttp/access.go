@@ -23,9 +23,10 @@ const (
 	node = edge | origin | router
 )
 
-// access says who may call what. A call that is not here does not exist. Two
+// access says who may call what. A call that is not here does not exist. Three
 // rules need the message: an edge speaks under its own number only (nodes.go),
-// and a stranger needs an invitation (operator.go).
+// is told the status of nobody else, and a stranger needs an invitation
+// (operator.go).
 func access(procedure string) (role, bool) {
 	switch procedure {
 	case rpc.IndexResolveProcedure, rpc.IndexLocateProcedure, rpc.IndexListProcedure, rpc.DirectoryNetworkProcedure:
@@ -36,9 +37,10 @@ func access(procedure string) (role, bool) {
 		return router, true
 	case rpc.NodesBeatProcedure, rpc.NodesDigestProcedure, rpc.NodesReportProcedure:
 		return edge, true
-	case rpc.OperatorDrainProcedure, rpc.OperatorRevokeProcedure, rpc.OperatorStatusProcedure,
-		rpc.OperatorUnbanProcedure, rpc.OperatorBansProcedure:
+	case rpc.OperatorDrainProcedure, rpc.OperatorRevokeProcedure, rpc.OperatorUnbanProcedure, rpc.OperatorBansProcedure:
 		return operator, true
+	case rpc.OperatorStatusProcedure:
+		return operator | edge, true
 	case rpc.OperatorAdmitProcedure:
 		return operator | stranger, true
 	}

@@ -121,7 +121,7 @@ func TestNobodyElseMayCall(t *testing.T) {
 		"Begin": {"origin"}, "Grow": {"origin"}, "Publish": {"origin"}, "Rename": {"origin"}, "Remove": {"origin"},
 		"Issue": {"router"},
 		"Beat":  {"edge1"}, "Digest": {"edge1"}, "Report": {"edge1"},
-		"Admit": {"operator"}, "Drain": {"operator"}, "Revoke": {"operator"}, "Unban": {"operator"}, "Bans": {"operator"}, "Status": {"operator"},
+		"Admit": {"operator"}, "Drain": {"operator"}, "Revoke": {"operator"}, "Unban": {"operator"}, "Bans": {"operator"}, "Status": {"operator", "edge1"},
 	}
 	for _, test := range every() {
 		for _, caller := range []string{"edge1", "edge2", "origin", "router", "operator", "stranger"} {
@@ -198,4 +198,15 @@ func TestAKeyMayBeSeveralThings(t *testing.T) {
 	if c := h.identify(publicKey("edge1")); c.role != edge|operator|stranger || c.edge != 1 {
 		t.Errorf("%+v", c)
 	}
+}
+
+func TestAnEdgeIsToldItsOwnStatusAlone(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t)
+	status, err := as(t, "edge1", url).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := testStatus()
+	equal(t, &meta.Status{ChainID: whole.ChainID, Authority: whole.Authority, Epoch: whole.Epoch, Edges: whole.Edges[1:]}, status)
 }

@@ -60,11 +60,15 @@ func networkMessage(n *meta.Network) *metapb.NetworkResponse {
 	for index, key := range n.Authorities {
 		authorities[uint32(index)] = key
 	}
+	operators := make(map[uint32]string, len(n.AuthorityOperators))
+	for index, name := range n.AuthorityOperators {
+		operators[uint32(index)] = text(name)
+	}
 	return &metapb.NetworkResponse{
 		Version: n.Version, ChainId: text(n.ChainID), Epoch: n.Epoch, Edges: each(n.Edges, edgeMessage), Authorities: authorities,
 		Origins: each(n.Origins, func(k ed25519.PublicKey) []byte { return k }),
 		Routers: each(n.Routers, text), Metas: each(n.Metas, text),
-		View: cidBytes(n.View), ViewEpoch: n.ViewEpoch, Development: n.Development,
+		View: cidBytes(n.View), ViewEpoch: n.ViewEpoch, Development: n.Development, AuthorityOperators: operators,
 	}
 }
 
@@ -79,6 +83,12 @@ func (r *reading) network(p *metapb.NetworkResponse) *meta.Network {
 	}
 	for index, key := range p.GetAuthorities() {
 		n.Authorities[small[uint16](r, "authority", index)] = r.key(key)
+	}
+	if len(p.GetAuthorityOperators()) > 0 {
+		n.AuthorityOperators = make(map[uint16]string, len(p.GetAuthorityOperators()))
+	}
+	for index, name := range p.GetAuthorityOperators() {
+		n.AuthorityOperators[small[uint16](r, "authority", index)] = name
 	}
 	return n
 }

@@ -273,7 +273,7 @@ func testNetwork() *meta.Network {
 		Version: 8, ChainID: testChain, Epoch: 4, Edges: []meta.Edge{testEdge(), {ID: 6}},
 		Authorities: map[uint16]ed25519.PublicKey{1: publicKey("authority"), 65535: publicKey("other")},
 		Origins:     []ed25519.PublicKey{publicKey("origin")}, Routers: []string{"http://r"}, Metas: []string{"http://m"},
-		View: testCID("view"), ViewEpoch: 3, Development: true,
+		View: testCID("view"), ViewEpoch: 3, Development: true, AuthorityOperators: map[uint16]string{1: "acme", 65535: "umbrella"},
 	}
 }
 
@@ -305,7 +305,16 @@ func testHoldings() []meta.Holding {
 func testBeat() meta.Beat {
 	return meta.Beat{
 		Sequence: 3, Boot: [8]byte{1}, Version: "v1", Load: testLoad(), Draining: true, Changes: testHoldings(), Cached: []byte{1, 2},
-		Done: []uint64{1, 2}, Failed: map[uint64]string{3: "no source"}, Revocation: 12, Accepted: []receipt.TicketID{{1}, {2}},
+		Done: []uint64{1, 2}, Failed: map[uint64]string{3: "no source"}, Revocation: 12, Accepted: []receipt.TicketID{{1}, {2}}, Dials: []meta.DialReport{testDial(), {Number: 9}},
+	}
+}
+
+func testDial() meta.DialReport {
+	return meta.DialReport{
+		Number: 3, Target: 4, By: 5, Time: testTime(),
+		IPv4: meta.DialResult{Outcome: meta.DialOK}, IPv6: meta.DialResult{Outcome: meta.DialUntried, Detail: "no IPv6 here"},
+		Certificate: meta.DialResult{Outcome: meta.DialFailed, Detail: "expired"}, Key: meta.DialResult{Outcome: meta.DialUntried, Detail: "k"},
+		HTTP3: meta.DialResult{Outcome: meta.DialFailed, Detail: "UDP port 443 does not answer"},
 	}
 }
 
@@ -325,7 +334,7 @@ func testBeatReply() meta.BeatReply {
 func testStatus() *meta.Status {
 	return &meta.Status{
 		ChainID: testChain, Authority: 1, Epoch: 2, JournalHeight: 3, Names: 4, Roots: 5, Units: 6,
-		Edges:        []meta.EdgeStatus{{Edge: testEdge(), LastBeat: testTime(), Units: 1, Bytes: 2, Revocation: 3, Version: "v"}},
+		Edges:        []meta.EdgeStatus{{Edge: testEdge(), LastBeat: testTime(), Units: 1, Bytes: 2, Revocation: 3, Version: "v", Dials: []meta.DialReport{testDial()}}, {Edge: meta.Edge{ID: 1}, Version: "mine"}},
 		RepairHalted: true, RepairReason: "many silent",
 		Repairs: []meta.RepairStatus{{
 			Unit: testUnit(1), Name: "abc/x", Live: 1, Wanted: 3, Target: 4, Started: testTime(), Expected: time.Minute,

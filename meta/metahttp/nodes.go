@@ -119,6 +119,7 @@ func beatMessage(edge meta.EdgeID, b meta.Beat) *metapb.BeatRequest {
 		Edge: uint32(edge), Sequence: b.Sequence, Boot: b.Boot[:], Version: text(b.Version), Load: loadMessage(b.Load),
 		Draining: b.Draining, Changes: each(b.Changes, holdingMessage), Cached: b.Cached, Done: b.Done, Failed: failed,
 		Revocation: b.Revocation, Accepted: each(b.Accepted, func(id receipt.TicketID) []byte { return id[:] }),
+		Dials: each(b.Dials, dialReportMessage),
 	}
 }
 
@@ -127,9 +128,37 @@ func (r *reading) beat(p *metapb.BeatRequest) meta.Beat {
 		Sequence: p.GetSequence(), Version: p.GetVersion(), Load: load(p.GetLoad()),
 		Draining: p.GetDraining(), Changes: each(p.GetChanges(), r.holding), Cached: p.Cached, Done: p.GetDone(), Failed: p.GetFailed(),
 		Revocation: p.GetRevocation(), Accepted: each(p.GetAccepted(), r.ticketID),
+		Dials: each(p.GetDials(), r.dialReport),
 	}
 	r.fixed("boot", b.Boot[:], p.GetBoot(), false)
 	return b
+}
+
+func dialReportMessage(d meta.DialReport) *metapb.DialReport {
+	return &metapb.DialReport{
+		Number: d.Number, Target: uint32(d.Target), By: uint32(d.By), Time: timestamp(d.Time),
+		Ipv4: dialResultMessage(d.IPv4), Ipv6: dialResultMessage(d.IPv6), Certificate: dialResultMessage(d.Certificate),
+		Key: dialResultMessage(d.Key), Http3: dialResultMessage(d.HTTP3),
+	}
+}
+
+func dialResultMessage(d meta.DialResult) *metapb.DialResult {
+	return &metapb.DialResult{Outcome: metapb.DialOutcome(d.Outcome), Detail: text(d.Detail)}
+}
+
+func (r *reading) dialReport(p *metapb.DialReport) meta.DialReport {
+	return meta.DialReport{
+		Number: p.GetNumber(), Target: meta.EdgeID(p.GetTarget()), By: meta.EdgeID(p.GetBy()), Time: r.time(p.GetTime()),
+		IPv4: r.dialResult(p.GetIpv4()), IPv6: r.dialResult(p.GetIpv6()), Certificate: r.dialResult(p.GetCertificate()),
+		Key: r.dialResult(p.GetKey()), HTTP3: r.dialResult(p.GetHttp3()),
+	}
+}
+
+func (r *reading) dialResult(p *metapb.DialResult) meta.DialResult {
+	return meta.DialResult{
+		Outcome: enum[meta.DialOutcome](r, "outcome of a dial", p.GetOutcome(), metapb.DialOutcome_DIAL_OUTCOME_NOT_ANNOUNCED, metapb.DialOutcome_DIAL_OUTCOME_UNTRIED),
+		Detail:  p.GetDetail(),
+	}
 }
 
 func (r *reading) ticketID(b []byte) (id receipt.TicketID) {

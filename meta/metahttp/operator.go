@@ -140,7 +140,21 @@ func (s operatorServer) Status(ctx context.Context, _ *metapb.StatusRequest) (*m
 	if err != nil {
 		return nil, err
 	}
+	if c := callerOf(ctx); c.role&operator == 0 {
+		status = ofEdge(status, c.edge)
+	}
 	return statusMessage(status), nil
+}
+
+// ofEdge is what an edge may know of a status: which network, and itself.
+func ofEdge(s *meta.Status, id meta.EdgeID) *meta.Status {
+	out := &meta.Status{ChainID: s.ChainID, Authority: s.Authority, Epoch: s.Epoch}
+	for _, e := range s.Edges {
+		if e.ID == id {
+			out.Edges = append(out.Edges, e)
+		}
+	}
+	return out
 }
 
 func statusMessage(s *meta.Status) *metapb.StatusResponse {
@@ -150,7 +164,7 @@ func statusMessage(s *meta.Status) *metapb.StatusResponse {
 		Edges: each(s.Edges, func(e meta.EdgeStatus) *metapb.EdgeStatus {
 			return &metapb.EdgeStatus{
 				Edge: edgeMessage(e.Edge), LastBeat: timestamp(e.LastBeat), Units: e.Units, Bytes: e.Bytes,
-				Revocation: e.Revocation, Version: text(e.Version),
+				Revocation: e.Revocation, Version: text(e.Version), Dials: each(e.Dials, dialReportMessage),
 			}
 		}),
 		RepairHalted: s.RepairHalted, RepairReason: text(s.RepairReason),
@@ -174,7 +188,7 @@ func (r *reading) status(p *metapb.StatusResponse) *meta.Status {
 		Edges: each(p.GetEdges(), func(e *metapb.EdgeStatus) meta.EdgeStatus {
 			return meta.EdgeStatus{
 				Edge: r.edge(e.GetEdge()), LastBeat: r.time(e.GetLastBeat()), Units: e.GetUnits(), Bytes: e.GetBytes(),
-				Revocation: e.GetRevocation(), Version: e.GetVersion(),
+				Revocation: e.GetRevocation(), Version: e.GetVersion(), Dials: each(e.GetDials(), r.dialReport),
 			}
 		}),
 		RepairHalted: p.GetRepairHalted(), RepairReason: p.GetRepairReason(),

@@ -83,14 +83,16 @@ type NetworkResponse struct {
 	// By authority index, below 65,536.
 	Authorities map[uint32][]byte `protobuf:"bytes,5,rep,name=authorities,proto3" json:"authorities,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Keys.
-	Origins       [][]byte `protobuf:"bytes,6,rep,name=origins,proto3" json:"origins,omitempty"`
-	Routers       []string `protobuf:"bytes,7,rep,name=routers,proto3" json:"routers,omitempty"`
-	Metas         []string `protobuf:"bytes,8,rep,name=metas,proto3" json:"metas,omitempty"`
-	View          []byte   `protobuf:"bytes,9,opt,name=view,proto3" json:"view,omitempty"`
-	ViewEpoch     uint64   `protobuf:"varint,10,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
-	Development   bool     `protobuf:"varint,11,opt,name=development,proto3" json:"development,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Origins     [][]byte `protobuf:"bytes,6,rep,name=origins,proto3" json:"origins,omitempty"`
+	Routers     []string `protobuf:"bytes,7,rep,name=routers,proto3" json:"routers,omitempty"`
+	Metas       []string `protobuf:"bytes,8,rep,name=metas,proto3" json:"metas,omitempty"`
+	View        []byte   `protobuf:"bytes,9,opt,name=view,proto3" json:"view,omitempty"`
+	ViewEpoch   uint64   `protobuf:"varint,10,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	Development bool     `protobuf:"varint,11,opt,name=development,proto3" json:"development,omitempty"`
+	// Names of the operators of authorities, where they are told.
+	AuthorityOperators map[uint32]string `protobuf:"bytes,12,rep,name=authority_operators,json=authorityOperators,proto3" json:"authority_operators,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *NetworkResponse) Reset() {
@@ -200,6 +202,13 @@ func (x *NetworkResponse) GetDevelopment() bool {
 	return false
 }
 
+func (x *NetworkResponse) GetAuthorityOperators() map[uint32]string {
+	if x != nil {
+		return x.AuthorityOperators
+	}
+	return nil
+}
+
 var File_stratos_meta_v1_directory_proto protoreflect.FileDescriptor
 
 const file_stratos_meta_v1_directory_proto_rawDesc = "" +
@@ -207,7 +216,7 @@ const file_stratos_meta_v1_directory_proto_rawDesc = "" +
 	"\x1fstratos/meta/v1/directory.proto\x12\x0fstratos.meta.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cstratos/meta/v1/record.proto\"U\n" +
 	"\x0eNetworkRequest\x12\x14\n" +
 	"\x05since\x18\x01 \x01(\x04R\x05since\x12-\n" +
-	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xbd\x03\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xef\x04\n" +
 	"\x0fNetworkResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x19\n" +
 	"\bchain_id\x18\x02 \x01(\tR\achainId\x12\x14\n" +
@@ -221,10 +230,14 @@ const file_stratos_meta_v1_directory_proto_rawDesc = "" +
 	"\n" +
 	"view_epoch\x18\n" +
 	" \x01(\x04R\tviewEpoch\x12 \n" +
-	"\vdevelopment\x18\v \x01(\bR\vdevelopment\x1a>\n" +
+	"\vdevelopment\x18\v \x01(\bR\vdevelopment\x12i\n" +
+	"\x13authority_operators\x18\f \x03(\v28.stratos.meta.v1.NetworkResponse.AuthorityOperatorsEntryR\x12authorityOperators\x1a>\n" +
 	"\x10AuthoritiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x012^\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1aE\n" +
+	"\x17AuthorityOperatorsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012^\n" +
 	"\tDirectory\x12Q\n" +
 	"\aNetwork\x12\x1f.stratos.meta.v1.NetworkRequest\x1a .stratos.meta.v1.NetworkResponse\"\x03\x90\x02\x02B-Z+github.com/stratos-mesh/stratos/meta/metapbb\x06proto3"
 
@@ -240,25 +253,27 @@ func file_stratos_meta_v1_directory_proto_rawDescGZIP() []byte {
 	return file_stratos_meta_v1_directory_proto_rawDescData
 }
 
-var file_stratos_meta_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_stratos_meta_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_stratos_meta_v1_directory_proto_goTypes = []any{
 	(*NetworkRequest)(nil),      // 0: stratos.meta.v1.NetworkRequest
 	(*NetworkResponse)(nil),     // 1: stratos.meta.v1.NetworkResponse
 	nil,                         // 2: stratos.meta.v1.NetworkResponse.AuthoritiesEntry
-	(*durationpb.Duration)(nil), // 3: google.protobuf.Duration
-	(*Edge)(nil),                // 4: stratos.meta.v1.Edge
+	nil,                         // 3: stratos.meta.v1.NetworkResponse.AuthorityOperatorsEntry
+	(*durationpb.Duration)(nil), // 4: google.protobuf.Duration
+	(*Edge)(nil),                // 5: stratos.meta.v1.Edge
 }
 var file_stratos_meta_v1_directory_proto_depIdxs = []int32{
-	3, // 0: stratos.meta.v1.NetworkRequest.wait:type_name -> google.protobuf.Duration
-	4, // 1: stratos.meta.v1.NetworkResponse.edges:type_name -> stratos.meta.v1.Edge
+	4, // 0: stratos.meta.v1.NetworkRequest.wait:type_name -> google.protobuf.Duration
+	5, // 1: stratos.meta.v1.NetworkResponse.edges:type_name -> stratos.meta.v1.Edge
 	2, // 2: stratos.meta.v1.NetworkResponse.authorities:type_name -> stratos.meta.v1.NetworkResponse.AuthoritiesEntry
-	0, // 3: stratos.meta.v1.Directory.Network:input_type -> stratos.meta.v1.NetworkRequest
-	1, // 4: stratos.meta.v1.Directory.Network:output_type -> stratos.meta.v1.NetworkResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 3: stratos.meta.v1.NetworkResponse.authority_operators:type_name -> stratos.meta.v1.NetworkResponse.AuthorityOperatorsEntry
+	0, // 4: stratos.meta.v1.Directory.Network:input_type -> stratos.meta.v1.NetworkRequest
+	1, // 5: stratos.meta.v1.Directory.Network:output_type -> stratos.meta.v1.NetworkResponse
+	5, // [5:6] is the sub-list for method output_type
+	4, // [4:5] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_stratos_meta_v1_directory_proto_init() }
@@ -273,7 +288,7 @@ func file_stratos_meta_v1_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stratos_meta_v1_directory_proto_rawDesc), len(file_stratos_meta_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -74,6 +75,58 @@ func (HoldingState) EnumDescriptor() ([]byte, []int) {
 	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{0}
 }
 
+type DialOutcome int32
+
+const (
+	DialOutcome_DIAL_OUTCOME_NOT_ANNOUNCED DialOutcome = 0
+	DialOutcome_DIAL_OUTCOME_OK            DialOutcome = 1
+	DialOutcome_DIAL_OUTCOME_FAILED        DialOutcome = 2
+	DialOutcome_DIAL_OUTCOME_UNTRIED       DialOutcome = 3
+)
+
+// Enum value maps for DialOutcome.
+var (
+	DialOutcome_name = map[int32]string{
+		0: "DIAL_OUTCOME_NOT_ANNOUNCED",
+		1: "DIAL_OUTCOME_OK",
+		2: "DIAL_OUTCOME_FAILED",
+		3: "DIAL_OUTCOME_UNTRIED",
+	}
+	DialOutcome_value = map[string]int32{
+		"DIAL_OUTCOME_NOT_ANNOUNCED": 0,
+		"DIAL_OUTCOME_OK":            1,
+		"DIAL_OUTCOME_FAILED":        2,
+		"DIAL_OUTCOME_UNTRIED":       3,
+	}
+)
+
+func (x DialOutcome) Enum() *DialOutcome {
+	p := new(DialOutcome)
+	*p = x
+	return p
+}
+
+func (x DialOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DialOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_stratos_meta_v1_nodes_proto_enumTypes[1].Descriptor()
+}
+
+func (DialOutcome) Type() protoreflect.EnumType {
+	return &file_stratos_meta_v1_nodes_proto_enumTypes[1]
+}
+
+func (x DialOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DialOutcome.Descriptor instead.
+func (DialOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{1}
+}
+
 type WorkKind int32
 
 const (
@@ -113,11 +166,11 @@ func (x WorkKind) String() string {
 }
 
 func (WorkKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_stratos_meta_v1_nodes_proto_enumTypes[1].Descriptor()
+	return file_stratos_meta_v1_nodes_proto_enumTypes[2].Descriptor()
 }
 
 func (WorkKind) Type() protoreflect.EnumType {
-	return &file_stratos_meta_v1_nodes_proto_enumTypes[1]
+	return &file_stratos_meta_v1_nodes_proto_enumTypes[2]
 }
 
 func (x WorkKind) Number() protoreflect.EnumNumber {
@@ -126,7 +179,7 @@ func (x WorkKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WorkKind.Descriptor instead.
 func (WorkKind) EnumDescriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{1}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{2}
 }
 
 // Holding is how much of a unit an edge has.
@@ -215,7 +268,9 @@ type BeatRequest struct {
 	Failed     map[uint64]string `protobuf:"bytes,10,rep,name=failed,proto3" json:"failed,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Revocation uint64            `protobuf:"varint,11,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	// Ticket ids of 16 bytes.
-	Accepted      [][]byte `protobuf:"bytes,12,rep,name=accepted,proto3" json:"accepted,omitempty"`
+	Accepted [][]byte `protobuf:"bytes,12,rep,name=accepted,proto3" json:"accepted,omitempty"`
+	// At most 64.
+	Dials         []*DialReport `protobuf:"bytes,13,rep,name=dials,proto3" json:"dials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +389,177 @@ func (x *BeatRequest) GetAccepted() [][]byte {
 	return nil
 }
 
+func (x *BeatRequest) GetDials() []*DialReport {
+	if x != nil {
+		return x.Dials
+	}
+	return nil
+}
+
+// DialResult is what became of one part of a dial.
+type DialResult struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Outcome DialOutcome            `protobuf:"varint,1,opt,name=outcome,proto3,enum=stratos.meta.v1.DialOutcome" json:"outcome,omitempty"`
+	// At most 200 bytes.
+	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DialResult) Reset() {
+	*x = DialResult{}
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DialResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DialResult) ProtoMessage() {}
+
+func (x *DialResult) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DialResult.ProtoReflect.Descriptor instead.
+func (*DialResult) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DialResult) GetOutcome() DialOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return DialOutcome_DIAL_OUTCOME_NOT_ANNOUNCED
+}
+
+func (x *DialResult) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// DialReport is what one edge saw that dialled another from outside.
+type DialReport struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Target uint32                 `protobuf:"varint,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Who dialled, and when it told: filled in by the meta node.
+	By            uint32                 `protobuf:"varint,3,opt,name=by,proto3" json:"by,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	Ipv4          *DialResult            `protobuf:"bytes,5,opt,name=ipv4,proto3" json:"ipv4,omitempty"`
+	Ipv6          *DialResult            `protobuf:"bytes,6,opt,name=ipv6,proto3" json:"ipv6,omitempty"`
+	Certificate   *DialResult            `protobuf:"bytes,7,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Key           *DialResult            `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
+	Http3         *DialResult            `protobuf:"bytes,9,opt,name=http3,proto3" json:"http3,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DialReport) Reset() {
+	*x = DialReport{}
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DialReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DialReport) ProtoMessage() {}
+
+func (x *DialReport) ProtoReflect() protoreflect.Message {
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DialReport.ProtoReflect.Descriptor instead.
+func (*DialReport) Descriptor() ([]byte, []int) {
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DialReport) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *DialReport) GetTarget() uint32 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *DialReport) GetBy() uint32 {
+	if x != nil {
+		return x.By
+	}
+	return 0
+}
+
+func (x *DialReport) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *DialReport) GetIpv4() *DialResult {
+	if x != nil {
+		return x.Ipv4
+	}
+	return nil
+}
+
+func (x *DialReport) GetIpv6() *DialResult {
+	if x != nil {
+		return x.Ipv6
+	}
+	return nil
+}
+
+func (x *DialReport) GetCertificate() *DialResult {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *DialReport) GetKey() *DialResult {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *DialReport) GetHttp3() *DialResult {
+	if x != nil {
+		return x.Http3
+	}
+	return nil
+}
+
 type BeatResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Interval *durationpb.Duration   `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
@@ -349,7 +575,7 @@ type BeatResponse struct {
 
 func (x *BeatResponse) Reset() {
 	*x = BeatResponse{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[2]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +587,7 @@ func (x *BeatResponse) String() string {
 func (*BeatResponse) ProtoMessage() {}
 
 func (x *BeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[2]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +600,7 @@ func (x *BeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeatResponse.ProtoReflect.Descriptor instead.
 func (*BeatResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{2}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BeatResponse) GetInterval() *durationpb.Duration {
@@ -437,7 +663,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[3]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -449,7 +675,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[3]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -462,7 +688,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{3}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Work) GetNumber() uint64 {
@@ -533,7 +759,7 @@ type Continuation struct {
 
 func (x *Continuation) Reset() {
 	*x = Continuation{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[4]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +771,7 @@ func (x *Continuation) String() string {
 func (*Continuation) ProtoMessage() {}
 
 func (x *Continuation) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[4]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +784,7 @@ func (x *Continuation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continuation.ProtoReflect.Descriptor instead.
 func (*Continuation) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{4}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Continuation) GetTicket() []byte {
@@ -593,7 +819,7 @@ type DigestRequest struct {
 
 func (x *DigestRequest) Reset() {
 	*x = DigestRequest{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[5]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +831,7 @@ func (x *DigestRequest) String() string {
 func (*DigestRequest) ProtoMessage() {}
 
 func (x *DigestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[5]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +844,7 @@ func (x *DigestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestRequest.ProtoReflect.Descriptor instead.
 func (*DigestRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{5}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DigestRequest) GetEdge() uint32 {
@@ -645,7 +871,7 @@ type DigestResponse struct {
 
 func (x *DigestResponse) Reset() {
 	*x = DigestResponse{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[6]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +883,7 @@ func (x *DigestResponse) String() string {
 func (*DigestResponse) ProtoMessage() {}
 
 func (x *DigestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[6]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +896,7 @@ func (x *DigestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestResponse.ProtoReflect.Descriptor instead.
 func (*DigestResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{6}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DigestResponse) GetBuckets() []byte {
@@ -692,7 +918,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[7]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +930,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[7]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +943,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{7}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReportRequest) GetEdge() uint32 {
@@ -749,7 +975,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[8]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +987,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[8]
+	mi := &file_stratos_meta_v1_nodes_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,19 +1000,19 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{8}
+	return file_stratos_meta_v1_nodes_proto_rawDescGZIP(), []int{10}
 }
 
 var File_stratos_meta_v1_nodes_proto protoreflect.FileDescriptor
 
 const file_stratos_meta_v1_nodes_proto_rawDesc = "" +
 	"\n" +
-	"\x1bstratos/meta/v1/nodes.proto\x12\x0fstratos.meta.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cstratos/meta/v1/record.proto\"|\n" +
+	"\x1bstratos/meta/v1/nodes.proto\x12\x0fstratos.meta.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstratos/meta/v1/record.proto\"|\n" +
 	"\aHolding\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\fR\x04unit\x12\x12\n" +
 	"\x04root\x18\x02 \x01(\fR\x04root\x123\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x1d.stratos.meta.v1.HoldingStateR\x05state\x12\x14\n" +
-	"\x05share\x18\x04 \x01(\rR\x05share\"\xdb\x03\n" +
+	"\x05share\x18\x04 \x01(\rR\x05share\"\x8e\x04\n" +
 	"\vBeatRequest\x12\x12\n" +
 	"\x04edge\x18\x01 \x01(\rR\x04edge\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x12\n" +
@@ -802,11 +1028,27 @@ const file_stratos_meta_v1_nodes_proto_rawDesc = "" +
 	"\n" +
 	"revocation\x18\v \x01(\x04R\n" +
 	"revocation\x12\x1a\n" +
-	"\baccepted\x18\f \x03(\fR\baccepted\x1a9\n" +
+	"\baccepted\x18\f \x03(\fR\baccepted\x121\n" +
+	"\x05dials\x18\r \x03(\v2\x1b.stratos.meta.v1.DialReportR\x05dials\x1a9\n" +
 	"\vFailedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
-	"\a_cached\"\x92\x02\n" +
+	"\a_cached\"\\\n" +
+	"\n" +
+	"DialResult\x126\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x1c.stratos.meta.v1.DialOutcomeR\aoutcome\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"\xff\x02\n" +
+	"\n" +
+	"DialReport\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\rR\x06target\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\rR\x02by\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12/\n" +
+	"\x04ipv4\x18\x05 \x01(\v2\x1b.stratos.meta.v1.DialResultR\x04ipv4\x12/\n" +
+	"\x04ipv6\x18\x06 \x01(\v2\x1b.stratos.meta.v1.DialResultR\x04ipv6\x12=\n" +
+	"\vcertificate\x18\a \x01(\v2\x1b.stratos.meta.v1.DialResultR\vcertificate\x12-\n" +
+	"\x03key\x18\b \x01(\v2\x1b.stratos.meta.v1.DialResultR\x03key\x121\n" +
+	"\x05http3\x18\t \x01(\v2\x1b.stratos.meta.v1.DialResultR\x05http3\"\x92\x02\n" +
 	"\fBeatResponse\x125\n" +
 	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\x12)\n" +
 	"\x04work\x18\x02 \x03(\v2\x15.stratos.meta.v1.WorkR\x04work\x12 \n" +
@@ -842,7 +1084,12 @@ const file_stratos_meta_v1_nodes_proto_rawDesc = "" +
 	"\x12HOLDING_STATE_GONE\x10\x00\x12\x19\n" +
 	"\x15HOLDING_STATE_PARTIAL\x10\x01\x12\x1a\n" +
 	"\x16HOLDING_STATE_COMPLETE\x10\x02\x12\x18\n" +
-	"\x14HOLDING_STATE_CACHED\x10\x03*{\n" +
+	"\x14HOLDING_STATE_CACHED\x10\x03*u\n" +
+	"\vDialOutcome\x12\x1e\n" +
+	"\x1aDIAL_OUTCOME_NOT_ANNOUNCED\x10\x00\x12\x13\n" +
+	"\x0fDIAL_OUTCOME_OK\x10\x01\x12\x17\n" +
+	"\x13DIAL_OUTCOME_FAILED\x10\x02\x12\x18\n" +
+	"\x14DIAL_OUTCOME_UNTRIED\x10\x03*{\n" +
 	"\bWorkKind\x12\x19\n" +
 	"\x15WORK_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13WORK_KIND_REPLICATE\x10\x01\x12\x12\n" +
@@ -866,47 +1113,59 @@ func file_stratos_meta_v1_nodes_proto_rawDescGZIP() []byte {
 	return file_stratos_meta_v1_nodes_proto_rawDescData
 }
 
-var file_stratos_meta_v1_nodes_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stratos_meta_v1_nodes_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_stratos_meta_v1_nodes_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_stratos_meta_v1_nodes_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_stratos_meta_v1_nodes_proto_goTypes = []any{
-	(HoldingState)(0),           // 0: stratos.meta.v1.HoldingState
-	(WorkKind)(0),               // 1: stratos.meta.v1.WorkKind
-	(*Holding)(nil),             // 2: stratos.meta.v1.Holding
-	(*BeatRequest)(nil),         // 3: stratos.meta.v1.BeatRequest
-	(*BeatResponse)(nil),        // 4: stratos.meta.v1.BeatResponse
-	(*Work)(nil),                // 5: stratos.meta.v1.Work
-	(*Continuation)(nil),        // 6: stratos.meta.v1.Continuation
-	(*DigestRequest)(nil),       // 7: stratos.meta.v1.DigestRequest
-	(*DigestResponse)(nil),      // 8: stratos.meta.v1.DigestResponse
-	(*ReportRequest)(nil),       // 9: stratos.meta.v1.ReportRequest
-	(*ReportResponse)(nil),      // 10: stratos.meta.v1.ReportResponse
-	nil,                         // 11: stratos.meta.v1.BeatRequest.FailedEntry
-	(*Load)(nil),                // 12: stratos.meta.v1.Load
-	(*durationpb.Duration)(nil), // 13: google.protobuf.Duration
-	(*Record)(nil),              // 14: stratos.meta.v1.Record
+	(HoldingState)(0),             // 0: stratos.meta.v1.HoldingState
+	(DialOutcome)(0),              // 1: stratos.meta.v1.DialOutcome
+	(WorkKind)(0),                 // 2: stratos.meta.v1.WorkKind
+	(*Holding)(nil),               // 3: stratos.meta.v1.Holding
+	(*BeatRequest)(nil),           // 4: stratos.meta.v1.BeatRequest
+	(*DialResult)(nil),            // 5: stratos.meta.v1.DialResult
+	(*DialReport)(nil),            // 6: stratos.meta.v1.DialReport
+	(*BeatResponse)(nil),          // 7: stratos.meta.v1.BeatResponse
+	(*Work)(nil),                  // 8: stratos.meta.v1.Work
+	(*Continuation)(nil),          // 9: stratos.meta.v1.Continuation
+	(*DigestRequest)(nil),         // 10: stratos.meta.v1.DigestRequest
+	(*DigestResponse)(nil),        // 11: stratos.meta.v1.DigestResponse
+	(*ReportRequest)(nil),         // 12: stratos.meta.v1.ReportRequest
+	(*ReportResponse)(nil),        // 13: stratos.meta.v1.ReportResponse
+	nil,                           // 14: stratos.meta.v1.BeatRequest.FailedEntry
+	(*Load)(nil),                  // 15: stratos.meta.v1.Load
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	(*Record)(nil),                // 18: stratos.meta.v1.Record
 }
 var file_stratos_meta_v1_nodes_proto_depIdxs = []int32{
 	0,  // 0: stratos.meta.v1.Holding.state:type_name -> stratos.meta.v1.HoldingState
-	12, // 1: stratos.meta.v1.BeatRequest.load:type_name -> stratos.meta.v1.Load
-	2,  // 2: stratos.meta.v1.BeatRequest.changes:type_name -> stratos.meta.v1.Holding
-	11, // 3: stratos.meta.v1.BeatRequest.failed:type_name -> stratos.meta.v1.BeatRequest.FailedEntry
-	13, // 4: stratos.meta.v1.BeatResponse.interval:type_name -> google.protobuf.Duration
-	5,  // 5: stratos.meta.v1.BeatResponse.work:type_name -> stratos.meta.v1.Work
-	6,  // 6: stratos.meta.v1.BeatResponse.continuations:type_name -> stratos.meta.v1.Continuation
-	1,  // 7: stratos.meta.v1.Work.kind:type_name -> stratos.meta.v1.WorkKind
-	14, // 8: stratos.meta.v1.Work.record:type_name -> stratos.meta.v1.Record
-	2,  // 9: stratos.meta.v1.ReportRequest.units:type_name -> stratos.meta.v1.Holding
-	3,  // 10: stratos.meta.v1.Nodes.Beat:input_type -> stratos.meta.v1.BeatRequest
-	7,  // 11: stratos.meta.v1.Nodes.Digest:input_type -> stratos.meta.v1.DigestRequest
-	9,  // 12: stratos.meta.v1.Nodes.Report:input_type -> stratos.meta.v1.ReportRequest
-	4,  // 13: stratos.meta.v1.Nodes.Beat:output_type -> stratos.meta.v1.BeatResponse
-	8,  // 14: stratos.meta.v1.Nodes.Digest:output_type -> stratos.meta.v1.DigestResponse
-	10, // 15: stratos.meta.v1.Nodes.Report:output_type -> stratos.meta.v1.ReportResponse
-	13, // [13:16] is the sub-list for method output_type
-	10, // [10:13] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	15, // 1: stratos.meta.v1.BeatRequest.load:type_name -> stratos.meta.v1.Load
+	3,  // 2: stratos.meta.v1.BeatRequest.changes:type_name -> stratos.meta.v1.Holding
+	14, // 3: stratos.meta.v1.BeatRequest.failed:type_name -> stratos.meta.v1.BeatRequest.FailedEntry
+	6,  // 4: stratos.meta.v1.BeatRequest.dials:type_name -> stratos.meta.v1.DialReport
+	1,  // 5: stratos.meta.v1.DialResult.outcome:type_name -> stratos.meta.v1.DialOutcome
+	16, // 6: stratos.meta.v1.DialReport.time:type_name -> google.protobuf.Timestamp
+	5,  // 7: stratos.meta.v1.DialReport.ipv4:type_name -> stratos.meta.v1.DialResult
+	5,  // 8: stratos.meta.v1.DialReport.ipv6:type_name -> stratos.meta.v1.DialResult
+	5,  // 9: stratos.meta.v1.DialReport.certificate:type_name -> stratos.meta.v1.DialResult
+	5,  // 10: stratos.meta.v1.DialReport.key:type_name -> stratos.meta.v1.DialResult
+	5,  // 11: stratos.meta.v1.DialReport.http3:type_name -> stratos.meta.v1.DialResult
+	17, // 12: stratos.meta.v1.BeatResponse.interval:type_name -> google.protobuf.Duration
+	8,  // 13: stratos.meta.v1.BeatResponse.work:type_name -> stratos.meta.v1.Work
+	9,  // 14: stratos.meta.v1.BeatResponse.continuations:type_name -> stratos.meta.v1.Continuation
+	2,  // 15: stratos.meta.v1.Work.kind:type_name -> stratos.meta.v1.WorkKind
+	18, // 16: stratos.meta.v1.Work.record:type_name -> stratos.meta.v1.Record
+	3,  // 17: stratos.meta.v1.ReportRequest.units:type_name -> stratos.meta.v1.Holding
+	4,  // 18: stratos.meta.v1.Nodes.Beat:input_type -> stratos.meta.v1.BeatRequest
+	10, // 19: stratos.meta.v1.Nodes.Digest:input_type -> stratos.meta.v1.DigestRequest
+	12, // 20: stratos.meta.v1.Nodes.Report:input_type -> stratos.meta.v1.ReportRequest
+	7,  // 21: stratos.meta.v1.Nodes.Beat:output_type -> stratos.meta.v1.BeatResponse
+	11, // 22: stratos.meta.v1.Nodes.Digest:output_type -> stratos.meta.v1.DigestResponse
+	13, // 23: stratos.meta.v1.Nodes.Report:output_type -> stratos.meta.v1.ReportResponse
+	21, // [21:24] is the sub-list for method output_type
+	18, // [18:21] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_stratos_meta_v1_nodes_proto_init() }
@@ -921,8 +1180,8 @@ func file_stratos_meta_v1_nodes_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stratos_meta_v1_nodes_proto_rawDesc), len(file_stratos_meta_v1_nodes_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   10,
+			NumEnums:      3,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

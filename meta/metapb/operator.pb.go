@@ -870,6 +870,7 @@ type EdgeStatus struct {
 	Bytes         int64                  `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	Revocation    uint64                 `protobuf:"varint,5,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	Version       string                 `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
+	Dials         []*DialReport          `protobuf:"bytes,7,rep,name=dials,proto3" json:"dials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -944,6 +945,13 @@ func (x *EdgeStatus) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *EdgeStatus) GetDials() []*DialReport {
+	if x != nil {
+		return x.Dials
+	}
+	return nil
 }
 
 type RepairStatus struct {
@@ -1110,7 +1118,7 @@ var File_stratos_meta_v1_operator_proto protoreflect.FileDescriptor
 
 const file_stratos_meta_v1_operator_proto_rawDesc = "" +
 	"\n" +
-	"\x1estratos/meta/v1/operator.proto\x12\x0fstratos.meta.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cstratos/meta/v1/record.proto\"\x90\x01\n" +
+	"\x1estratos/meta/v1/operator.proto\x12\x0fstratos.meta.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstratos/meta/v1/nodes.proto\x1a\x1cstratos/meta/v1/record.proto\"\x90\x01\n" +
 	"\fAdmitRequest\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.stratos.meta.v1.NodeKindR\x04kind\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x14\n" +
@@ -1168,7 +1176,7 @@ const file_stratos_meta_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"store_kind\x18\x0e \x01(\tR\tstoreKind\x12%\n" +
 	"\x0euptime_seconds\x18\x0f \x01(\x03R\ruptimeSeconds\x12'\n" +
-	"\x0frecovered_units\x18\x10 \x01(\x03R\x0erecoveredUnits\"\xd6\x01\n" +
+	"\x0frecovered_units\x18\x10 \x01(\x03R\x0erecoveredUnits\"\x89\x02\n" +
 	"\n" +
 	"EdgeStatus\x12)\n" +
 	"\x04edge\x18\x01 \x01(\v2\x15.stratos.meta.v1.EdgeR\x04edge\x127\n" +
@@ -1178,7 +1186,8 @@ const file_stratos_meta_v1_operator_proto_rawDesc = "" +
 	"\n" +
 	"revocation\x18\x05 \x01(\x04R\n" +
 	"revocation\x12\x18\n" +
-	"\aversion\x18\x06 \x01(\tR\aversion\"\xe7\x01\n" +
+	"\aversion\x18\x06 \x01(\tR\aversion\x121\n" +
+	"\x05dials\x18\a \x03(\v2\x1b.stratos.meta.v1.DialReportR\x05dials\"\xe7\x01\n" +
 	"\fRepairStatus\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\fR\x04unit\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1240,7 +1249,8 @@ var file_stratos_meta_v1_operator_proto_goTypes = []any{
 	(*UnitStatus)(nil),            // 16: stratos.meta.v1.UnitStatus
 	(*Edge)(nil),                  // 17: stratos.meta.v1.Edge
 	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*DialReport)(nil),            // 19: stratos.meta.v1.DialReport
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
 }
 var file_stratos_meta_v1_operator_proto_depIdxs = []int32{
 	0,  // 0: stratos.meta.v1.AdmitRequest.kind:type_name -> stratos.meta.v1.NodeKind
@@ -1252,25 +1262,26 @@ var file_stratos_meta_v1_operator_proto_depIdxs = []int32{
 	16, // 6: stratos.meta.v1.StatusResponse.degraded:type_name -> stratos.meta.v1.UnitStatus
 	17, // 7: stratos.meta.v1.EdgeStatus.edge:type_name -> stratos.meta.v1.Edge
 	18, // 8: stratos.meta.v1.EdgeStatus.last_beat:type_name -> google.protobuf.Timestamp
-	18, // 9: stratos.meta.v1.RepairStatus.started:type_name -> google.protobuf.Timestamp
-	19, // 10: stratos.meta.v1.RepairStatus.expected:type_name -> google.protobuf.Duration
-	1,  // 11: stratos.meta.v1.Operator.Admit:input_type -> stratos.meta.v1.AdmitRequest
-	3,  // 12: stratos.meta.v1.Operator.Drain:input_type -> stratos.meta.v1.DrainRequest
-	5,  // 13: stratos.meta.v1.Operator.Revoke:input_type -> stratos.meta.v1.RevokeRequest
-	7,  // 14: stratos.meta.v1.Operator.Unban:input_type -> stratos.meta.v1.UnbanRequest
-	9,  // 15: stratos.meta.v1.Operator.Bans:input_type -> stratos.meta.v1.BansRequest
-	12, // 16: stratos.meta.v1.Operator.Status:input_type -> stratos.meta.v1.StatusRequest
-	2,  // 17: stratos.meta.v1.Operator.Admit:output_type -> stratos.meta.v1.AdmitResponse
-	4,  // 18: stratos.meta.v1.Operator.Drain:output_type -> stratos.meta.v1.DrainResponse
-	6,  // 19: stratos.meta.v1.Operator.Revoke:output_type -> stratos.meta.v1.RevokeResponse
-	8,  // 20: stratos.meta.v1.Operator.Unban:output_type -> stratos.meta.v1.UnbanResponse
-	10, // 21: stratos.meta.v1.Operator.Bans:output_type -> stratos.meta.v1.BansResponse
-	13, // 22: stratos.meta.v1.Operator.Status:output_type -> stratos.meta.v1.StatusResponse
-	17, // [17:23] is the sub-list for method output_type
-	11, // [11:17] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	19, // 9: stratos.meta.v1.EdgeStatus.dials:type_name -> stratos.meta.v1.DialReport
+	18, // 10: stratos.meta.v1.RepairStatus.started:type_name -> google.protobuf.Timestamp
+	20, // 11: stratos.meta.v1.RepairStatus.expected:type_name -> google.protobuf.Duration
+	1,  // 12: stratos.meta.v1.Operator.Admit:input_type -> stratos.meta.v1.AdmitRequest
+	3,  // 13: stratos.meta.v1.Operator.Drain:input_type -> stratos.meta.v1.DrainRequest
+	5,  // 14: stratos.meta.v1.Operator.Revoke:input_type -> stratos.meta.v1.RevokeRequest
+	7,  // 15: stratos.meta.v1.Operator.Unban:input_type -> stratos.meta.v1.UnbanRequest
+	9,  // 16: stratos.meta.v1.Operator.Bans:input_type -> stratos.meta.v1.BansRequest
+	12, // 17: stratos.meta.v1.Operator.Status:input_type -> stratos.meta.v1.StatusRequest
+	2,  // 18: stratos.meta.v1.Operator.Admit:output_type -> stratos.meta.v1.AdmitResponse
+	4,  // 19: stratos.meta.v1.Operator.Drain:output_type -> stratos.meta.v1.DrainResponse
+	6,  // 20: stratos.meta.v1.Operator.Revoke:output_type -> stratos.meta.v1.RevokeResponse
+	8,  // 21: stratos.meta.v1.Operator.Unban:output_type -> stratos.meta.v1.UnbanResponse
+	10, // 22: stratos.meta.v1.Operator.Bans:output_type -> stratos.meta.v1.BansResponse
+	13, // 23: stratos.meta.v1.Operator.Status:output_type -> stratos.meta.v1.StatusResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_stratos_meta_v1_operator_proto_init() }
@@ -1278,6 +1289,7 @@ func file_stratos_meta_v1_operator_proto_init() {
 	if File_stratos_meta_v1_operator_proto != nil {
 		return
 	}
+	file_stratos_meta_v1_nodes_proto_init()
 	file_stratos_meta_v1_record_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

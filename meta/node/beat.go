@@ -23,8 +23,14 @@ const (
 
 // Beat takes an edge's sign of life and hands out its work.
 func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.BeatReply, error) {
-	if len(b.Changes) > maxChanges || len(b.Cached) > maxFilter || len(b.Done)+len(b.Failed) > maxDone || len(b.Version) > maxVersion {
+	if len(b.Changes) > maxChanges || len(b.Cached) > maxFilter || len(b.Done)+len(b.Failed) > maxDone || len(b.Version) > maxVersion ||
+		len(b.Dials) > meta.MaxDialReports {
 		return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w: too long", edge, meta.ErrInvalid)
+	}
+	for i := range b.Dials {
+		if err := b.Dials[i].Validate(); err != nil {
+			return meta.BeatReply{}, fmt.Errorf("beat of edge %d: %w", edge, err)
+		}
 	}
 	if !n.knownEdge(edge) {
 		return meta.BeatReply{}, notAdmitted("beat", edge)
@@ -48,7 +54,11 @@ func (n *Node) Beat(ctx context.Context, edge meta.EdgeID, b meta.Beat) (meta.Be
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m := n.fleet.byID[edge]
-	m.finish(&b, n.finished)
+	for _, w := range m.finish(&b) {
+		if w.Kind == meta.Dial {
+			n.dialDone(edge, w, reportOf(&b, w))
+		}
+	}
 	if n.fleet.beat(m, &b) {
 		n.bump()
 	} else {
@@ -97,12 +107,14 @@ func (n *Node) copies(v inventory.Version) []inventory.Copy {
 	return n.inventory.Copies(v.Unit, v.Root)
 }
 
-// finished hears of work that is done, or has failed with a reason; the lock is
-// held.
-func (n *Node) finished(w meta.Work, failure string) {
-	if w.Kind == meta.Dial {
-		n.dialled(w, failure)
+// reportOf finds what a beat says of a dial that was asked for.
+func reportOf(b *meta.Beat, w meta.Work) *meta.DialReport {
+	for i := range b.Dials {
+		if r := &b.Dials[i]; r.Number == w.Number && r.Target == w.Target {
+			return r
+		}
 	}
+	return nil
 }
 
 func notAdmitted(what string, edge meta.EdgeID) error {

@@ -26,8 +26,8 @@ type member struct {
 	version    string
 	revocation uint64
 	work       []meta.Work
-	// dialAsked is when others were last asked to dial it.
-	dialAsked time.Time
+	// dialled is what others saw of it from outside.
+	dialled dialled
 }
 
 func newFleet(cfg Config) *fleet {
@@ -106,18 +106,15 @@ func (f *fleet) beat(m *member, b *meta.Beat) (changed bool) {
 }
 
 // finish takes work that is done or has failed off an edge's queue.
-func (m *member) finish(b *meta.Beat, each func(w meta.Work, failure string)) {
+func (m *member) finish(b *meta.Beat) (finished []meta.Work) {
 	m.work = slices.DeleteFunc(m.work, func(w meta.Work) bool {
-		failure, failed := b.Failed[w.Number]
-		done := slices.Contains(b.Done, w.Number)
-		if failed && failure == "" {
-			failure = "no reason given"
+		_, over := b.Failed[w.Number]
+		if over = over || slices.Contains(b.Done, w.Number); over {
+			finished = append(finished, w)
 		}
-		if failed || done {
-			each(w, failure)
-		}
-		return failed || done
+		return over
 	})
+	return finished
 }
 
 func (f *fleet) inState(states ...meta.EdgeState) map[meta.EdgeID]bool {

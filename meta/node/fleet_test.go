@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/meta"
-	"github.com/stratos-mesh/stratos/meta/node"
 )
 
 func TestTwoLostEdgesAreRepairedAround(t *testing.T) {
@@ -109,43 +108,6 @@ func TestADrainedEdgeHandsOver(t *testing.T) {
 		}
 		if err := w.node.Drain(w.Context(), 99, true); !errors.Is(err, meta.ErrNotFound) {
 			w.Errorf("an edge that there is not: %v", err)
-		}
-	})
-}
-
-func TestEdgesAreRoutedToOnlyWhenOthersReachThem(t *testing.T) {
-	t.Parallel()
-	simulate(t, 4, func(cfg *node.Config) { cfg.Development = false; cfg.EpochLength = time.Minute }, func(w *world) {
-		w.pass(time.Minute)
-		for id, state := range w.states() {
-			if state != meta.Live {
-				w.Errorf("edge %d is %v after it was dialled", id, state)
-			}
-		}
-		// Nobody reaches edge 2 any more, though it beats.
-		for _, e := range w.edges {
-			e.failDials = e.id != 2
-		}
-		w.pass(3 * time.Minute)
-		if got := w.states()[2]; got == meta.Live {
-			w.Errorf("edge 2 cannot be dialled and is live")
-		}
-		for _, e := range w.edges {
-			e.failDials = false
-		}
-		w.pass(3 * time.Minute)
-		if got := w.states()[2]; got != meta.Live {
-			w.Errorf("edge 2 can be dialled again and is %v", got)
-		}
-	})
-}
-
-func TestTheOnlyEdgeHasNobodyToDialIt(t *testing.T) {
-	t.Parallel()
-	simulate(t, 1, func(cfg *node.Config) { cfg.Development = false }, func(w *world) {
-		w.pass(20 * time.Second)
-		if got := w.states()[1]; got != meta.Live {
-			w.Errorf("state %v, want live", got)
 		}
 	})
 }

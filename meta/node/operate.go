@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/index"
@@ -154,6 +155,7 @@ func (n *Node) Status(ctx context.Context) (*meta.Status, error) {
 		m := n.fleet.byID[edge.ID]
 		out.Edges = append(out.Edges, meta.EdgeStatus{
 			Edge: edge, LastBeat: n.fleet.tracker.LastBeat(edge.ID), Revocation: m.revocation, Version: m.version,
+			Dials: slices.Clone(m.dialled.newest),
 		})
 	}
 	items := n.wanted.all()

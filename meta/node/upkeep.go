@@ -69,9 +69,7 @@ func (n *Node) judge() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.cfg.Now()
-	if !n.cfg.Development {
-		n.askToDial()
-	}
+	n.askToDial()
 	if n.fleet.pass() || n.network.loadDirty && now.Sub(n.network.loads) >= time.Second {
 		n.network.loads = now
 		n.bump()

@@ -35,7 +35,9 @@ type fakeEdge struct {
 	work       []meta.Work // all that was ever asked
 	revocation uint64
 	revoked    []meta.Revocation
-	failDials  bool
+	// dials is what it says of edges that it dials; nil tells of success.
+	dials   func(target meta.EdgeID) *meta.DialReport
+	reports []meta.DialReport
 }
 
 // simulate runs a test in a bubble, with edges that live.
@@ -116,12 +118,8 @@ func (w *world) beat(e *fakeEdge) {
 	for number := range e.done {
 		b.Done = append(b.Done, number)
 	}
-	for _, w := range e.work {
-		if w.Kind == meta.Dial && e.failDials && e.done[w.Number] {
-			b.Done = slices.DeleteFunc(b.Done, func(n uint64) bool { return n == w.Number })
-			b.Failed[w.Number] = "connection refused"
-		}
-	}
+	b.Dials = e.reports
+	e.reports = nil
 	e.changes, e.done = nil, map[uint64]bool{}
 	reply, err := w.node.Beat(w.Context(), e.id, b)
 	if err != nil {
@@ -153,6 +151,15 @@ func (e *fakeEdge) do(task meta.Work) {
 		e.set(v, meta.Complete)
 	case meta.Drop:
 		e.set(v, meta.Gone)
+	case meta.Dial:
+		r := reachedBy(task.Target)
+		if e.dials != nil {
+			r = e.dials(task.Target)
+		}
+		if r != nil {
+			r.Number, r.Target = task.Number, task.Target
+			e.reports = append(e.reports, *r)
+		}
 	}
 }
 
