@@ -7,12 +7,10 @@ export type Verdict = { ok: true } | { ok: false; expected: string; got: string 
 
 /** What a chain is anchored in. */
 export interface Anchor {
-  /** Path of the bundle, `/namespace/path`. */
-  path: string;
   /** `sha256-…` that the page pins, or else the router's; undefined when neither names one. */
   integrity: string | undefined;
-  /** Key of the origin while the asset is being made. */
-  growing: { key: string } | undefined;
+  /** Name of the asset, `namespace/path`, and the key of its origin, while it is being made. */
+  growing: { name: string; key: string } | undefined;
 }
 
 /**
@@ -26,7 +24,6 @@ export class Chain {
   integrity = "";
   readonly #playlists: Digests = new Map();
   readonly #objects: Digests = new Map();
-  #path = "";
   #growing: Growing | undefined;
 
   /** Takes a multivariant playlist in. */
@@ -37,8 +34,7 @@ export class Chain {
       return { ok: false, expected: anchor.integrity, got: got || multivariant.fault };
     }
     this.integrity = got;
-    this.#path = anchor.path;
-    this.#growing = anchor.growing && new Growing(decodeURIComponent(anchor.path.slice(1)), anchor.growing.key);
+    this.#growing = anchor.growing && new Growing(anchor.growing.name, anchor.growing.key);
     this.verifies = multivariant.digests.size > 0 || this.#growing !== undefined;
     this.#playlists.clear();
     for (const [object, hex] of multivariant.digests) this.#playlists.set(object, hex);
@@ -54,7 +50,7 @@ export class Chain {
   /** Whether a playlist's bytes can only be judged with a newer session: the asset was complete when they were sent. */
   async isFinal(object: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     if (!this.#growing || this.#playlists.has(object)) return false;
-    const state = await this.#growing.check(this.#below(object), bytes);
+    const state = await this.#growing.check(object, bytes);
     return !state.ok && state.unsigned;
   }
 
@@ -76,7 +72,7 @@ export class Chain {
   async #checkPlaylist(object: string, bytes: Uint8Array<ArrayBuffer>): Promise<Verdict> {
     const expected = this.#playlists.get(object);
     if (!this.#growing || expected !== undefined) return this.#check(expected, bytes);
-    const state = await this.#growing.check(this.#below(object), bytes);
+    const state = await this.#growing.check(object, bytes);
     return state.ok ? { ok: true } : { ok: false, expected: "a state that its origin signed", got: state.why };
   }
 
@@ -84,10 +80,6 @@ export class Chain {
     if (!this.verifies) return { ok: true };
     const got = await digestHex(bytes);
     return expected === got ? { ok: true } : { ok: false, expected: expected ?? "none was published", got };
-  }
-
-  #below(object: string): string {
-    return decodeURIComponent(object.slice(this.#path.length + 1));
   }
 }
 

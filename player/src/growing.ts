@@ -21,8 +21,11 @@ export class Growing {
     this.#key = key;
   }
 
-  /** Checks a state of the playlist at path, and remembers it when it is right. */
-  async check(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<State> {
+  /** Checks a state of a playlist, `/namespace/path/file`, and remembers it when it is right. */
+  async check(object: string, bytes: Uint8Array<ArrayBuffer>): Promise<State> {
+    const whole = decoded(object);
+    if (!whole.startsWith(`/${this.#name}/`)) return wrong(`${object} is not in ${this.#name}`);
+    const path = whole.slice(this.#name.length + 2);
     const state = await readSigned(this.#name, path, this.#key, bytes);
     if (!state.ok) return state;
     const digest = await digestHex(bytes);
@@ -62,6 +65,15 @@ export async function readSigned(
   );
   if (!name || !(await verifyEd25519(publicKey, signature, message))) return wrong("the signature does not verify");
   return { ok: true, seq };
+}
+
+/** The path that a URL's path stands for. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 function wrong(why: string): State {

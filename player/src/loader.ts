@@ -11,8 +11,11 @@ import { readSteering } from "./steering.js";
 export interface LoaderHost {
   /** The session now; another one after a renewal. */
   session(): Session;
-  /** Opens a new session because no edge of this one delivers. False when that did not help or is not allowed yet. */
-  renew(error: Unavailable): Promise<boolean>;
+  /**
+   * Opens a new session because no edge delivers under this ticket. True when there is another one by then, false when
+   * that did not help or is not allowed yet.
+   */
+  renew(error: Unavailable, ticketId: string): Promise<boolean>;
   onIntegrity(report: IntegrityReport): void;
   onFailover(report: FailoverReport): void;
 }
@@ -117,10 +120,11 @@ export function loaderFor(host: LoaderHost): typeof Hls.DefaultConfig.loader {
     }
 
     async #get(context: LoaderContext): Promise<Got> {
+      const { ticketId } = host.session();
       try {
         return await this.#raceOnce(context);
       } catch (error) {
-        if (!(error instanceof Unavailable) || !(await host.renew(error))) throw error;
+        if (!(error instanceof Unavailable) || !(await host.renew(error, ticketId))) throw error;
         return this.#raceOnce(context);
       }
     }

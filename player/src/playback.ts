@@ -126,8 +126,10 @@ export class Playback implements LoaderHost {
     this.#emit(Events.FAILOVER, report);
   }
 
-  renew(error: Unavailable): Promise<boolean> {
+  renew(error: Unavailable, ticketId: string): Promise<boolean> {
     this.#lastFailure = error;
+    // Another request has failed under the same ticket before, and a new session is open.
+    if (ticketId && ticketId !== this.session().ticketId) return Promise.resolve(true);
     this.#renewing ??= this.#renewNow().finally(() => {
       this.#renewing = undefined;
     });
@@ -173,7 +175,8 @@ export class Playback implements LoaderHost {
    */
   async takeUp(): Promise<void> {
     const session = this.#session;
-    if (!session || !(session.growing || this.#fuller)) return;
+    // A video that ends pauses too, and must not start again.
+    if (!session || !(session.growing || this.#fuller) || this.#video.ended) return;
     if (session.growing) {
       this.#renewing ??= this.#renewNow().finally(() => {
         this.#renewing = undefined;

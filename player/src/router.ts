@@ -14,7 +14,7 @@ export interface SessionAnswer {
   steering?: string;
   poster?: string;
   thumbnails?: string;
-  growing?: { key: string; sequence: number };
+  growing?: { name: string; key: string };
 }
 
 /** Bounds an answer of a stranger; a multivariant playlist of many rungs and languages has some tens of kilobytes. */
@@ -94,7 +94,7 @@ export function readAnswer(text: string, origin: string): SessionAnswer {
       cause: new PlayerError("router-away", `${origin}/v1/sessions: not a session`),
     });
   }
-  const growing = fields.growing as { key?: unknown; sequence?: unknown } | undefined;
+  const growing = fields.growing as { name?: unknown; key?: unknown } | null | undefined;
   return {
     ticket: fields.ticket,
     ticket_id: String(fields.ticket_id ?? ""),
@@ -107,8 +107,8 @@ export function readAnswer(text: string, origin: string): SessionAnswer {
     ...str("steering"),
     ...str("poster"),
     ...str("thumbnails"),
-    ...(typeof growing?.key === "string" && typeof growing.sequence === "number"
-      ? { growing: { key: growing.key, sequence: growing.sequence } }
+    ...(typeof growing?.key === "string" && typeof growing.name === "string"
+      ? { growing: { name: growing.name, key: growing.key } }
       : {}),
   };
 }

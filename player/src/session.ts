@@ -48,7 +48,7 @@ export interface Session {
   chain: Chain;
   ledger: Ledger;
   key: ViewerKey | undefined;
-  growing: { key: string; sequence: number } | undefined;
+  growing: { name: string; key: string } | undefined;
 }
 
 /** How long one router is waited for before the next is asked too. */
@@ -151,7 +151,6 @@ async function sessionB(router: string, multivariant: string, url: string, openi
 async function admit(session: Session, opening: Opening): Promise<void> {
   for (const [id, base] of readMultivariant(session.multivariant, session.url).edges) session.edges.add({ id, base });
   const verdict = await session.chain.admit(session.multivariant, session.url, {
-    path: session.path,
     integrity: opening.pin ?? session.integrity,
     growing: session.growing,
   });

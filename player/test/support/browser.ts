@@ -85,6 +85,12 @@ export class Stage {
     return page;
   }
 
+  async goto(url: string): Promise<Page> {
+    const page = await this.#browser.newPage();
+    await page.goto(url);
+    return page;
+  }
+
   async stop(): Promise<void> {
     await this.#browser.close();
     await new Promise((done) => this.#server.close(done));

@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type Bundle, integrityOf } from "./media.js";
@@ -25,7 +26,9 @@ export type Mode =
   /** Closes the connection in the middle of each segment. */
   | "cut"
   /** Does not take any ticket. */
-  | "no-ticket";
+  | "no-ticket"
+  /** Shows the first state of growing playlists, whatever came after. */
+  | "old";
 
 export interface EdgeServer {
   id: number;
@@ -64,6 +67,9 @@ export class Network {
   readonly reports: string[] = [];
   router = "";
   secondRouter = "";
+  /** While the video is being made: how many segments there are, and the rungs. */
+  growing: { shown: number; rungs: string[] } | undefined;
+  readonly #origin = generateKeyPairSync("ed25519");
   /** How routers behave. */
   routerMode: "well" | "away" | "hang" | "liar" | "deleted" | "no-edge" = "well";
   readonly #bundle: Bundle;
@@ -196,7 +202,9 @@ export class Network {
           kind: "bundle",
           edges: this.edges.map((e) => ({ id: e.id, url: `${e.origin}/t/${ticket}/${name}/` })),
           expires: "2030-01-01T00:00:00Z",
-          integrity: this.integrity,
+          ...(this.growing
+            ? { growing: { name, key: this.#publicKey(), sequence: 1 } }
+            : { integrity: this.integrity }),
           multivariant: liar ? multivariant.replace(/(?<=SHA256=")[0-9a-f]{64}/g, digit) : multivariant,
           poster: at("poster.jpg"),
           thumbnails: at("thumbnails.vtt"),
@@ -207,10 +215,7 @@ export class Network {
 
   /** Absolute URLs on the first two edges as two pathways, groups doubled with them. */
   #multivariant(self: string, ticket: string): string {
-    const source = Buffer.from(this.#bundle.get("master.m3u8") as Uint8Array)
-      .toString()
-      .trim()
-      .split("\n");
+    const source = this.#master();
     const head = source.filter((l) => /^#EXT(M3U|-X-VERSION|-X-INDEP)/.test(l));
     const out = [...head];
     const first = this.edges.slice(0, 2);
@@ -227,6 +232,38 @@ export class Network {
     return `${out.join("\n")}\n`;
   }
 
+  /** The bundle's own multivariant playlist; of a growing video without digests, captions and the rungs to come. */
+  #master(): string[] {
+    const lines = this.#text("master.m3u8").trim().split("\n");
+    const { growing } = this;
+    if (!growing) return lines;
+    const soon = (i: number) =>
+      lines[i]?.includes("STREAM-INF") && !growing.rungs.some((r) => lines[i]?.includes(`"v-${r}"`));
+    return lines
+      .filter((line, i) => !line.includes("TYPE=SUBTITLES") && !soon(i) && !soon(i - 1))
+      .map((line) => line.replace(/,X-STRATOS-SHA256="[^"]*"|,SUBTITLES="sub"/g, ""));
+  }
+
+  /** A signed state of a media playlist. */
+  #state(path: string, shown: number): Buffer {
+    const parts = this.#text(path).split("#EXT-X-STRATOS-SHA256");
+    const head = parts[0]?.replace("TYPE:VOD", "TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0,PRECISE=YES");
+    const list = parts
+      .slice(1, shown + 1)
+      .map((part) => `#EXT-X-STRATOS-SHA256${part.replace("#EXT-X-ENDLIST\n", "")}`);
+    const body = `${head}${list.join("")}#EXT-X-STRATOS-SIGNED:SEQ=${shown},KEY=${this.#publicKey()}`;
+    const signed = Buffer.from(`stratos/playlist/v1\0${name}\0${path}\0${body}`);
+    return Buffer.from(`${body},SIG=${sign(null, signed, this.#origin.privateKey).toString("base64url")}\n`);
+  }
+
+  #publicKey(): string {
+    return (this.#origin.publicKey.export({ format: "jwk" }) as { x: string }).x;
+  }
+
+  #text(path: string): string {
+    return Buffer.from(this.#bundle.get(path) as Uint8Array).toString();
+  }
+
   #steering(self: string, url: URL, res: ServerResponse): void {
     const ids = this.edges.slice(0, 2).map((e) => `e${e.id}`);
     res.setHeader("Content-Type", "application/vnd.apple.steering-list");
@@ -235,8 +272,8 @@ export class Network {
 
   #edge(edge: EdgeServer, req: IncomingMessage, res: ServerResponse): void {
     const url = new URL(req.url ?? "/", edge.origin);
-    const [, ticket, path] = /^\/t\/([^/]+)\/(.*)$/.exec(url.pathname) ?? [];
-    const object = path ?? url.pathname.slice(1);
+    const [, ticket, rest] = /^\/t\/([^/]+)\/(.*)$/.exec(url.pathname) ?? [];
+    const object = rest ?? url.pathname.slice(1);
     if (edge.mode === "refuse") return void req.socket.destroy();
     if (req.method === "OPTIONS") return this.#preflight(res);
     edge.asked.push(object);
@@ -249,8 +286,12 @@ export class Network {
       res.writeHead(307, { Location: `${this.router}/${object}?r=1`, "Cache-Control": "no-store" }).end();
       return;
     }
-    const file = this.#bundle.get(object.slice(name.length + 1));
+    const path = object.slice(name.length + 1);
+    const grows = this.growing && path.endsWith("/playlist.m3u8");
+    const shown = edge.mode === "old" ? 1 : (this.growing?.shown ?? 0);
+    const file = grows ? this.#state(path, shown) : this.#bundle.get(path);
     if (!object.startsWith(`${name}/`) || !file) return problem(res, 404, "not-found");
+    if (grows) res.setHeader("Cache-Control", "no-store");
     res.setHeader("Content-Type", types[object.split(".").pop() ?? ""] ?? "application/octet-stream");
     this.#send(edge, object, Buffer.from(file), res);
   }

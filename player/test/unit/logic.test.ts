@@ -266,10 +266,10 @@ describe("a router's answer", () => {
 
   it("is read with what it has", () => {
     const answer = readAnswer(
-      JSON.stringify({ ...good, integrity: "sha256-x", growing: { key: "k", sequence: 3 } }),
+      JSON.stringify({ ...good, integrity: "sha256-x", growing: { name: "a/b", key: "k", sequence: 3 } }),
       "o",
     );
-    expect(answer).toMatchObject({ ticket: "T", integrity: "sha256-x", growing: { key: "k", sequence: 3 } });
+    expect(answer).toMatchObject({ ticket: "T", integrity: "sha256-x", growing: { name: "a/b", key: "k" } });
     expect(answer).not.toHaveProperty("poster");
   });
 

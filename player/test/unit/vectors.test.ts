@@ -36,7 +36,7 @@ describe("signed states of growing playlists", () => {
 
   it("refuse to go back, and are taken twice", async () => {
     const growing = new Growing(first.name, first.key);
-    const check = (state: Signed) => growing.check(state.path, encode(state.playlist));
+    const check = (state: Signed) => growing.check(`/${state.name}/${state.path}`, encode(state.playlist));
     expect(await check(first)).toMatchObject({ ok: true });
     expect(await check(next)).toMatchObject({ ok: true });
     expect(await check(next)).toMatchObject({ ok: true });
@@ -45,8 +45,18 @@ describe("signed states of growing playlists", () => {
 
   it("do not hold for another path in the same asset", async () => {
     const growing = new Growing(first.name, first.key);
-    await growing.check(next.path, encode(next.playlist));
-    expect(await growing.check("v1080/index.m3u8", encode(first.playlist))).toMatchObject({ ok: false });
+    await growing.check(`/${next.name}/${next.path}`, encode(next.playlist));
+    expect(await growing.check(`/${first.name}/v1080/index.m3u8`, encode(first.playlist))).toMatchObject({ ok: false });
+  });
+
+  it("are found under the URL's form of their path, and not outside of their asset", async () => {
+    const last = signed.valid.at(-1) as Signed;
+    const growing = new Growing(last.name, last.key);
+    const { pathname } = new URL(`https://e.example/${last.name}/${last.path}`);
+    expect(pathname).toContain("%");
+    expect(await growing.check(pathname, encode(last.playlist))).toMatchObject({ ok: true });
+    expect(await growing.check(`/films/winter/${last.path}`, encode(last.playlist))).toMatchObject({ ok: false });
+    expect(await growing.check("/%", encode(last.playlist))).toMatchObject({ ok: false });
   });
 
   it("without a signature are told apart from wrong ones", async () => {
