@@ -2,6 +2,7 @@ package router
 
 import (
 	"math"
+	"slices"
 
 	"github.com/stratos-mesh/stratos/meta"
 )
@@ -26,26 +27,37 @@ const (
 	leastMiss = 0.02
 )
 
-func termsOf(e *meta.Edge, development bool) terms {
+func (t *Table) termsOf(e *meta.Edge) terms {
 	capacity := float64(e.Capacity)
 	if capacity <= 0 {
 		capacity = assumedCapacity
 	}
-	t := terms{
+	sum := terms{
 		queueing: queueing(float64(e.Load.Sending), capacity),
 		penalty:  penalty(e.Load.Failures),
 		spare:    float32(max(capacity-float64(e.Load.Sending), capacity/100)),
 	}
-	t.fixed = t.queueing + t.penalty
-	if reasonAgainst(e, development) != "" {
-		t.fixed = infinite
+	sum.fixed = sum.queueing + sum.penalty
+	if t.reasonAgainst(e) != "" {
+		sum.fixed = infinite
 	}
-	return t
+	return sum
 }
 
+// signs tells whether an edge belongs to the operator of a meta node that signs
+// tickets: who hands out viewers must not hand them to himself.
+func (t *Table) signs(e *meta.Edge) bool {
+	return e.Operator != "" && slices.Contains(t.signers, e.Operator)
+}
+
+// ownOperator is the reason against such an edge.
+const ownOperator = "belongs to the operator of the meta node that signs the tickets, which names none of its own edges"
+
 // reasonAgainst says why no viewer is sent to an edge, whoever he is.
-func reasonAgainst(e *meta.Edge, development bool) string {
+func (t *Table) reasonAgainst(e *meta.Edge) string {
 	switch {
+	case t.signs(e):
+		return ownOperator
 	case e.State == meta.Joining:
 		return "joining: not yet heard of, or not yet dialled from outside"
 	case e.State == meta.Suspect:
@@ -58,7 +70,7 @@ func reasonAgainst(e *meta.Edge, development bool) string {
 		return "in a state that this router does not know"
 	case e.URL == "" && e.TLSURL == "":
 		return "has no address"
-	case e.TLSURL == "" && !development:
+	case e.TLSURL == "" && !t.development:
 		return "has no https address, and this is no development network"
 	}
 	return ""

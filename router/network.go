@@ -73,14 +73,24 @@ func (r *Router) poll(ctx context.Context) error {
 	next := &snapshot{network: network, seen: r.memory.now()}
 	switch {
 	case before == nil:
-		next.table = NewTable(network.Edges, r.development(network), nil)
+		next.table = NewTable(network.Edges, r.development(network), nil, signersOf(network)...)
 	case before.network.Version == network.Version && before.network.ChainID == network.ChainID:
 		next.network, next.table = before.network, before.table
 	default:
-		next.table = NewTable(network.Edges, r.development(network), before.table)
+		next.table = NewTable(network.Edges, r.development(network), before.table, signersOf(network)...)
 	}
 	r.memory.network.Store(next)
 	return nil
+}
+
+// signersOf lists the operators of the authorities, those that tell.
+func signersOf(n *meta.Network) (names []string) {
+	for _, name := range n.AuthorityOperators {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func (r *Router) development(n *meta.Network) bool { return r.config.Development || n.Development }

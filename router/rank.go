@@ -287,8 +287,10 @@ func (c *Choice) source(t *Table) {
 	slices.SortFunc(c.holders, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(at.chord2(t.geometry.vectors[a]), at.chord2(t.geometry.vectors[b])), cmp.Compare(a, b))
 	})
-	for _, h := range c.holders[:min(len(c.holders), TicketSources)] {
-		c.Sources = append(c.Sources, t.geometry.ids[h])
+	for _, h := range c.holders {
+		if len(c.Sources) < TicketSources && !t.signs(&t.Edges[h]) {
+			c.Sources = append(c.Sources, t.geometry.ids[h])
+		}
 	}
 }
 
@@ -297,7 +299,7 @@ func (c *Choice) candidates(t *Table, q *Query) []Candidate {
 	var out []Candidate
 	order := t.geometry.around(q.Lat, q.Lon).order
 	for _, i := range c.chosen {
-		id, terms := t.geometry.ids[i], termsOf(&t.Edges[i], t.development)
+		id, terms := t.geometry.ids[i], t.termsOf(&t.Edges[i])
 		candidate := Candidate{
 			Edge: id, Holder: slices.Contains(q.Holders, id), Maybe: slices.Contains(q.Maybe, id),
 			Queueing: terms.queueing, Penalty: terms.penalty,

@@ -26,7 +26,7 @@ func byHand(t *Table, q *Query) (working, rest []meta.EdgeID) {
 	for _, entry := range order {
 		i := entry & 0xffff
 		e := &t.Edges[i]
-		if reasonAgainst(e, t.development) != "" || e.ID == q.Avoid {
+		if t.reasonAgainst(e) != "" || e.ID == q.Avoid {
 			continue
 		}
 		expected := float32(entry>>16)/perMs + t.fixed[i]

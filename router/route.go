@@ -140,7 +140,7 @@ func Explain(t *Table, q *Query, c *Choice) Decision {
 		if seen[i] {
 			continue
 		}
-		reason := reasonAgainst(&t.Edges[i], t.development)
+		reason := t.reasonAgainst(&t.Edges[i])
 		switch {
 		case reason == "" && t.Edges[i].ID == q.Avoid:
 			reason = "the client just came back from it"

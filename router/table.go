@@ -21,6 +21,10 @@ type Table struct {
 	// regions of the edges in byte order.
 	regions     []string
 	development bool
+	// signers are the operators of the authorities that sign this router's
+	// tickets, and own their edges, which no ticket names.
+	signers []string
+	own     []meta.EdgeID
 }
 
 // terms are the parts of an edge's cost that no request changes.
@@ -35,17 +39,21 @@ type terms struct {
 
 // NewTable makes a network ready. Plain http addresses count in a development
 // network only. The table before it, or nil, lends what it has worked out
-// already as far as the edges still stand where they stood.
-func NewTable(edges []meta.Edge, development bool, before *Table) *Table {
-	t := &Table{Edges: slices.Clone(edges), index: make(map[meta.EdgeID]int32, len(edges)), development: development}
+// already as far as the edges still stand where they stood. Signers are the
+// operators of the authorities that sign tickets, as far as they are told.
+func NewTable(edges []meta.Edge, development bool, before *Table, signers ...string) *Table {
+	t := &Table{Edges: slices.Clone(edges), index: make(map[meta.EdgeID]int32, len(edges)), development: development, signers: signers}
 	slices.SortFunc(t.Edges, func(a, b meta.Edge) int { return cmp.Compare(a.ID, b.ID) })
 	t.Edges = slices.CompactFunc(t.Edges, func(a, b meta.Edge) bool { return a.ID == b.ID })
 	t.Edges = t.Edges[:min(len(t.Edges), maxRanked)]
 	t.fixed, t.spare = make([]float32, len(t.Edges)), make([]float32, len(t.Edges))
 	for i := range t.Edges {
 		t.index[t.Edges[i].ID] = int32(i)
-		terms := termsOf(&t.Edges[i], development)
+		terms := t.termsOf(&t.Edges[i])
 		t.fixed[i], t.spare[i] = terms.fixed, terms.spare
+		if t.signs(&t.Edges[i]) {
+			t.own = append(t.own, t.Edges[i].ID)
+		}
 	}
 	for i := range t.Edges {
 		if region := t.Edges[i].Region; region != "" {

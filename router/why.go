@@ -41,6 +41,9 @@ type decision struct {
 	count    int
 	sources  [TicketSources]meta.EdgeID
 	sourced  int
+	// own are the edges that the ticket could not name, of its signer's operator;
+	// the slice is its table's.
+	own []meta.EdgeID
 }
 
 func newDecisions() *decisions {
@@ -57,6 +60,7 @@ func (d *decisions) remember(id receipt.TicketID, now time.Time, q *request, whe
 	*slot = decision{
 		id: id, time: now, name: q.found.Record.Name, version: q.snapshot.network.Version, where: where,
 		bits: q.bits, requests: q.before, group: c.Group, working: c.working,
+		own: q.snapshot.table.own,
 	}
 	slot.count = copy(slot.chosen[:], candidates)
 	slot.sourced = copy(slot.sources[:], c.Sources)
@@ -96,6 +100,9 @@ func (r *Router) explainTicket(w http.ResponseWriter, req *http.Request) error {
 			place = "working"
 		}
 		answer.Candidates = append(answer.Candidates, candidateOf(c, place))
+	}
+	for _, id := range d.own {
+		answer.reject(RejectedEdge{Edge: id, Reason: ownOperator})
 	}
 	return writeJSON(w, answer)
 }

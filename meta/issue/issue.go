@@ -35,6 +35,9 @@ type Config struct {
 	EpochLength time.Duration
 	// Known tells whether an edge is admitted.
 	Known func(meta.EdgeID) bool
+	// Own tells whether an edge belongs to this authority's operator: no ticket
+	// names one. Nil is none.
+	Own func(meta.EdgeID) bool
 	// Banned tells whether a root is not served, by its digest.
 	Banned func(digest [32]byte) bool
 	// LogEpochs and LogBytes bound the log: the oldest epochs go first, the
@@ -184,6 +187,9 @@ func (i *Issuer) check(q *meta.TicketRequest) error {
 		for _, id := range list {
 			if !i.cfg.Known(id) {
 				return fmt.Errorf("%w: edge %d is not admitted", meta.ErrInvalid, id)
+			}
+			if i.cfg.Own != nil && i.cfg.Own(id) {
+				return fmt.Errorf("%w: edge %d belongs to the operator of this authority, whose tickets name none of its own edges", meta.ErrForbidden, id)
 			}
 		}
 	}

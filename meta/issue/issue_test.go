@@ -35,6 +35,7 @@ func config(dir string) issue.Config {
 	return issue.Config{
 		Dir: dir, ChainID: chainID, Key: authority(), Authority: 3, EpochLength: time.Minute,
 		Known:  func(id meta.EdgeID) bool { return id >= 1 && id <= 20 },
+		Own:    func(id meta.EdgeID) bool { return id == 20 },
 		Banned: func(digest [32]byte) bool { return digest == cid("banned").Digest },
 		Logger: slog.New(slog.DiscardHandler),
 	}
@@ -106,6 +107,9 @@ func TestOneRequestThatFailsDoesNotFailTheOthers(t *testing.T) {
 		change func(*meta.TicketRequest)
 		want   error
 	}{
+		"an edge of its own":            {func(q *meta.TicketRequest) { q.Working[1] = 20 }, meta.ErrForbidden},
+		"a further edge of its own":     {func(q *meta.TicketRequest) { q.Rest = []meta.EdgeID{20} }, meta.ErrForbidden},
+		"a source of its own":           {func(q *meta.TicketRequest) { q.Sources = []meta.EdgeID{5, 20} }, meta.ErrForbidden},
 		"no root":                       {func(q *meta.TicketRequest) { q.Root = sds.CID{} }, meta.ErrInvalid},
 		"a banned root":                 {func(q *meta.TicketRequest) { q.Root = cid("banned") }, meta.ErrBanned},
 		"an unknown edge":               {func(q *meta.TicketRequest) { q.Rest = []meta.EdgeID{99} }, meta.ErrInvalid},

@@ -40,7 +40,7 @@ func (n *Node) bump() {
 	}
 	n.network.version++
 	n.network.loadDirty = false
-	n.roster.Store(newRoster(n.fleet))
+	n.roster.Store(newRoster(n.fleet, n.cfg.OperatorName))
 	close(n.network.changed)
 	n.network.changed = make(chan struct{})
 }
@@ -85,6 +85,9 @@ func (n *Node) snapshot() *meta.Network {
 		View:        n.viewCID,
 		ViewEpoch:   n.view.Epoch,
 		Development: n.cfg.Development,
+	}
+	if n.cfg.OperatorName != "" {
+		out.AuthorityOperators = map[uint16]string{n.cfg.Authority: n.cfg.OperatorName}
 	}
 	for _, node := range n.nodes {
 		switch node.Kind {

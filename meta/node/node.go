@@ -48,6 +48,9 @@ type Config struct {
 	Authority uint16
 	// Operators may admit, drain and revoke, and sign invitations.
 	Operators []ed25519.PublicKey
+	// OperatorName is whose meta node this is, in the words that its edges name
+	// their operator: no ticket names one of them. Empty leaves the rule off.
+	OperatorName string
 	// RedisURL of the view store; empty is the embedded one.
 	RedisURL string
 	// Replicas of what does not say how many; 0 is 3.
@@ -105,6 +108,8 @@ func (cfg Config) Validate() error {
 		return errors.New("meta node: a key is needed")
 	case cfg.Authority == 0:
 		return errors.New("meta node: authorities count from 1")
+	case len(cfg.OperatorName) > place.MaxText:
+		return fmt.Errorf("meta node: an operator's name has at most %d bytes", place.MaxText)
 	case cfg.Replicas < 0 || cfg.Replicas > meta.MaxReplicas:
 		return fmt.Errorf("meta node: %d replicas, want 1 to %d", cfg.Replicas, meta.MaxReplicas)
 	}
@@ -177,7 +182,7 @@ func Open(cfg Config) (*Node, error) {
 		repairSoon: make(chan struct{}, 1),
 		applied:    newProgress(),
 	}
-	n.roster.Store(newRoster(n.fleet))
+	n.roster.Store(newRoster(n.fleet, n.cfg.OperatorName))
 	n.banned.Store(&bans{})
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())
@@ -213,7 +218,7 @@ func (n *Node) open() (err error) {
 	n.repair = repair.New(plan)
 	n.issuer, err = issue.Open(issue.Config{
 		Dir: filepath.Join(n.cfg.Dir, "tickets"), ChainID: n.cfg.ChainID, Key: n.cfg.Key, Authority: n.cfg.Authority,
-		EpochLength: n.cfg.EpochLength, Known: n.knownEdge, Banned: n.isBanned, Now: n.cfg.Now, Logger: n.cfg.Logger,
+		EpochLength: n.cfg.EpochLength, Known: n.knownEdge, Own: n.ownEdge, Banned: n.isBanned, Now: n.cfg.Now, Logger: n.cfg.Logger,
 	})
 	return err
 }

@@ -12,14 +12,19 @@ import (
 // the node's lock.
 type roster struct {
 	known map[meta.EdgeID]bool
+	// own are the edges of this meta node's operator.
+	own map[meta.EdgeID]bool
 	// serving are live and draining edges, ascending.
 	serving []meta.EdgeID
 }
 
-func newRoster(f *fleet) *roster {
-	r := &roster{known: make(map[meta.EdgeID]bool, len(f.byID))}
+func newRoster(f *fleet, operator string) *roster {
+	r := &roster{known: make(map[meta.EdgeID]bool, len(f.byID)), own: make(map[meta.EdgeID]bool)}
 	for id, m := range f.byID {
 		r.known[id] = true
+		if operator != "" && m.edge.Operator == operator {
+			r.own[id] = true
+		}
 		if m.edge.State == meta.Live || m.edge.State == meta.Draining {
 			r.serving = append(r.serving, id)
 		}
@@ -38,6 +43,8 @@ func (r *roster) serves(id meta.EdgeID) bool {
 type bans map[[32]byte]index.Ban
 
 func (n *Node) knownEdge(id meta.EdgeID) bool { return n.roster.Load().known[id] }
+
+func (n *Node) ownEdge(id meta.EdgeID) bool { return n.roster.Load().own[id] }
 
 func (n *Node) isBanned(digest [32]byte) bool {
 	_, banned := (*n.banned.Load())[digest]

@@ -51,6 +51,8 @@ func (h *Handler) set(d *caddyfile.Dispenser, option string, values []string) er
 	switch option {
 	case "chain_id":
 		h.ChainID = value
+	case "operator_name":
+		h.OperatorName = value
 	case "redis":
 		h.Redis = value
 	case "authority":
@@ -76,7 +78,7 @@ func (h *Handler) set(d *caddyfile.Dispenser, option string, values []string) er
 			h.Epoch = caddy.Duration(duration)
 		}
 	default:
-		return d.Errf("unknown option %q: stratos_meta knows authority, chain_id, epoch, grace, metas, operator, redis, replicas and routers", option)
+		return d.Errf("unknown option %q: stratos_meta knows authority, chain_id, epoch, grace, metas, operator, operator_name, redis, replicas and routers", option)
 	}
 	return nil
 }

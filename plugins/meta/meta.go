@@ -5,6 +5,7 @@
 //		chain_id  ID        # the network's name
 //		authority N         # this meta node's index, from 1
 //		operator  KEYID...  # keys that admit, drain and revoke; may stand there often
+//		operator_name NAME  # who runs it: no ticket names an edge of his; none
 //		redis     URL       # of the views; without it they are in the node's folder
 //		replicas  N         # of what does not say how many; 3
 //		grace     DURATION  # that content without a name rests; 168h
@@ -37,6 +38,7 @@ import (
 	"github.com/stratos-mesh/stratos/internal/nodeauth"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/meta/metapb/metapbconnect"
+	"github.com/stratos-mesh/stratos/meta/place"
 	"github.com/stratos-mesh/stratos/meta/viewstore"
 	"github.com/stratos-mesh/stratos/receipt"
 )
@@ -65,6 +67,10 @@ type Handler struct {
 	// Operators are key ids, as `stratos operator` prints them: they admit, drain
 	// and revoke.
 	Operators []string `json:"operators,omitempty"`
+	// OperatorName is who runs this meta node, in the words that edges of the same
+	// operator name him: no ticket sends viewers to them. Default: none, for
+	// private networks whose edges are all his own.
+	OperatorName string `json:"operator_name,omitempty"`
 	// Redis is the URL of the views' store. Default: embedded, in the node's
 	// folder.
 	Redis string `json:"redis,omitempty"`
@@ -97,7 +103,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.log = ctx.Slogger()
 	replacer := caddy.NewReplacer()
-	for _, text := range []*string{&h.ChainID, &h.Redis} {
+	for _, text := range []*string{&h.ChainID, &h.Redis, &h.OperatorName} {
 		*text = replacer.ReplaceAll(*text, "")
 	}
 	for _, list := range [][]string{h.Operators, h.Routers, h.Metas} {
@@ -153,6 +159,9 @@ func (h *Handler) check() error {
 			wrong("operator: %w", err)
 		}
 		h.operators = append(h.operators, key)
+	}
+	if len(h.OperatorName) > place.MaxText {
+		wrong("operator_name has %d bytes: want %d at most, as edges' operators have", len(h.OperatorName), place.MaxText)
 	}
 	if h.Replicas < 0 || h.Replicas > meta.MaxReplicas {
 		wrong("replicas is %d: want 1 to %d", h.Replicas, meta.MaxReplicas)

@@ -270,6 +270,7 @@ func TestEveryMistakeHasASentence(t *testing.T) {
 		"authority is missing":              func(h *Handler) { h.Authority = 0 },
 		"operator is missing":               func(h *Handler) { h.Operators = nil },
 		"want 43 characters":                func(h *Handler) { h.Operators = []string{"x"} },
+		"operator_name has 300 bytes":       func(h *Handler) { h.OperatorName = strings.Repeat("x", 300) },
 		"replicas is -1: want 1 to":         func(h *Handler) { h.Replicas = -1 },
 		"replicas is 1000: want 1 to":       func(h *Handler) { h.Replicas = 1000 },
 		"grace is -1ns":                     func(h *Handler) { h.Grace = -1 },

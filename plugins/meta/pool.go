@@ -144,13 +144,13 @@ func (p *hold) wait(ctx context.Context) *running {
 
 // options are all that a meta node keeps until it is opened again.
 func (h *Handler) options() string {
-	return fmt.Sprintf("%q %d %q %q %d %d %d %q %q %t", h.ChainID, h.Authority, strings.Join(h.Operators, " "), h.Redis, h.Replicas,
+	return fmt.Sprintf("%q %d %q %q %q %d %d %d %q %q %t", h.ChainID, h.Authority, strings.Join(h.Operators, " "), h.OperatorName, h.Redis, h.Replicas,
 		h.Grace, h.Epoch, h.Routers, h.Metas, h.host.Development())
 }
 
 func open(h *Handler, dir string) (*running, error) {
 	n, err := node.Open(node.Config{
-		Dir: dir, ChainID: h.ChainID, Key: h.host.Key(), Authority: h.Authority, Operators: h.operators, RedisURL: h.Redis,
+		Dir: dir, ChainID: h.ChainID, Key: h.host.Key(), Authority: h.Authority, Operators: h.operators, OperatorName: h.OperatorName, RedisURL: h.Redis,
 		Replicas: h.Replicas, Routers: h.Routers, Metas: h.Metas, Development: h.host.Development(),
 		Grace: time.Duration(h.Grace), EpochLength: time.Duration(h.Epoch), Logger: h.log,
 	})
