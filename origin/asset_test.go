@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -166,7 +167,7 @@ func (s *studio) checkDigests(name string) {
 			s.t.Errorf("%s has no end", v.URI)
 		}
 		last := media.Segments[len(media.Segments)-1]
-		if hls.Sum(s.read(name+"/"+strings.TrimSuffix(v.URI, "playlist.m3u8")+last.URI)) != last.Digest {
+		if hls.Sum(s.read(name+"/"+path.Join(path.Dir(v.URI), last.URI))) != last.Digest {
 			s.t.Errorf("%s: the digest of %s is another", v.URI, last.URI)
 		}
 	}

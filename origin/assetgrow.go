@@ -154,7 +154,7 @@ func (g *growth) show(ctx context.Context) (bool, error) {
 
 // renditions to show: the low rungs and all sound. Captions come with the whole.
 func (g *growth) renditions() []string {
-	names := lowRungs(g.job.tasks)
+	names := g.job.lowRungs()
 	if len(names) == 0 && len(g.job.plan.Rungs) > 0 {
 		return nil
 	}

@@ -71,10 +71,8 @@ func (a *asset) redo(j *job, cause error) error {
 	if err := a.change(func(i *assetInfo) { i.Redone++; i.State = assetEncoding }); err != nil {
 		return err
 	}
-	shown := func(t *task) bool {
-		return slices.ContainsFunc(t.work.Renditions, func(name string) bool { return slices.Contains(info.Grown, name) })
-	}
-	if err := j.reset(false, func(t *task) bool { return !shown(t) }); err != nil {
+	shown := func(rendition string) bool { return slices.Contains(info.Grown, rendition) }
+	if err := j.reset(false, func(rendition string) bool { return !shown(rendition) }); err != nil {
 		return err
 	}
 	if err := j.reset(true, shown); err != nil {

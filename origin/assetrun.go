@@ -7,11 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/transcode"
 )
 
@@ -142,7 +145,14 @@ func (a *asset) encode(ctx context.Context) error {
 	if _, err := b.session(ctx); err != nil {
 		return err
 	}
-	j, err := openJob(a, *info.Plan, a.origin.config().Now())
+	if len(info.Plan.Rungs)+len(info.Plan.Audio) == 0 {
+		return fmt.Errorf("asset %s: the plan is empty: %w", a.id, meta.ErrInvalid)
+	}
+	low, err := a.low(ctx, &info)
+	if err != nil {
+		return err
+	}
+	j, err := openJob(a, *info.Plan, low, a.origin.config().Now())
 	if err != nil {
 		return err
 	}
@@ -154,9 +164,6 @@ func (a *asset) encode(ctx context.Context) error {
 		a.setJob(nil)
 		a.origin.assets.jobs.end(j)
 	}()
-	if len(j.tasks) == 0 {
-		return fmt.Errorf("asset %s: %w", a.id, errNoTasks)
-	}
 	feed.addTree()
 	g := &growth{asset: a, bundle: b, job: j, feed: feed}
 	growing, stop := context.WithCancel(ctx)
@@ -184,6 +191,25 @@ func (a *asset) encode(ctx context.Context) error {
 	}
 	a.clearWork()
 	return a.origin.bundles.remove(b)
+}
+
+// low chooses the rungs that are made first, to be shown before the others are
+// there: none where the name has a version, which plays until then.
+func (a *asset) low(ctx context.Context, info *assetInfo) ([]string, error) {
+	if len(info.Grown) > 0 {
+		names := []string{}
+		for _, r := range lowest(*info.Plan) {
+			if slices.Contains(info.Grown, r.Name) {
+				names = append(names, r.Name)
+			}
+		}
+		return names, nil
+	}
+	record, err := a.origin.newest(ctx, a.name)
+	if err != nil || record != nil && record.Growing == 0 {
+		return nil, err
+	}
+	return guessLow(*info.Plan, runtime.GOMAXPROCS(0)), nil
 }
 
 // outcome of a job that ended.

@@ -23,6 +23,7 @@ import (
 	"github.com/stratos-mesh/stratos/meta/metahttp"
 	"github.com/stratos-mesh/stratos/origin/apikey"
 	"github.com/stratos-mesh/stratos/origin/origintest"
+	"github.com/stratos-mesh/stratos/transcode/sandbox"
 )
 
 // The crash tests kill a real process: this test binary, started again with
@@ -33,6 +34,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if dir := os.Getenv(crashDir); dir != "" {
 		if err := beOrigin(dir, os.Getenv(crashMeta)); err != nil {
 			fmt.Fprintln(os.Stderr, err)

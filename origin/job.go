@@ -1,8 +1,9 @@
 package origin
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,9 +15,6 @@ import (
 )
 
 const (
-	// lowLines: rungs whose pictures have fewer lines on their short side are made
-	// first, all of them in one pass, because they are soon there.
-	lowLines = 500
 	// taskAttempts are how often a task may fail or lose its worker.
 	taskAttempts = 5
 	// maxResets are how often tasks may be begun again because results do not fit.
@@ -36,25 +34,30 @@ type job struct {
 	asset   *asset
 	plan    transcode.Plan
 	created time.Time
-	tasks   []*task
+	// low are the rungs that are made first, in a pass of their own.
+	low     []string
+	made    map[part]float64 // what is done, with its speed
+	tasks   []*task          // what is not
 	log     *syncLog
-	left    int
 	failed  error
 	done    chan struct{} // closed when nothing is left, or failed is set
 	began   time.Time
-	before  float64 // share of the work that was done when this process began
-	// arrived is told of every file that is in the tree.
-	arrived func(path string)
+	before  float64           // share of the work that was done when this process began
+	arrived func(path string) // told of every file that is in the tree
+}
+
+// part is one rendition of one piece; sound and captions have one piece.
+type part struct {
+	rendition string
+	piece     int
 }
 
 // task is one run of an encoder.
 type task struct {
-	index    int
+	key      string // says which one it is, over restarts too
 	class    int
 	kind     work.Kind
 	work     transcode.Task
-	weight   float64
-	done     bool
 	attempts int
 	after    time.Time // not before
 	lease    *lease
@@ -65,185 +68,143 @@ type task struct {
 type lease struct {
 	token  string
 	worker string
+	since  time.Time
 	until  time.Time
 }
 
 // jobLine is a line of the file "done".
 type jobLine struct {
-	Task  int     `json:"task"`
-	Speed float64 `json:"speed,omitempty"`
-	// Reset takes the task back.
+	Piece      int      `json:"piece"`
+	Renditions []string `json:"renditions"`
+	Speed      float64  `json:"speed,omitempty"`
+	// Reset takes them back.
 	Reset bool `json:"reset,omitempty"`
 }
 
-// tasksOf a plan: sound, the low rungs piece by piece, then the others. A plan
-// gives the same tasks at every restart, so a number names one.
-func tasksOf(plan transcode.Plan) []*task {
-	var sound, low, rest []string
-	for _, a := range plan.Audio {
-		sound = append(sound, a.Name)
-	}
-	for _, c := range plan.Captions {
-		sound = append(sound, c.Name)
-	}
-	area := map[string]float64{}
-	for _, r := range plan.Rungs {
-		area[r.Name] = float64(r.Width * r.Height)
-		if r.Codec == transcode.H264 && min(r.Width, r.Height) < lowLines {
-			low = append(low, r.Name)
-		} else {
-			rest = append(rest, r.Name)
-		}
-	}
-	var all []*task
-	add := func(class int, kind work.Kind, piece transcode.Piece, names []string) {
-		if len(names) == 0 {
-			return
-		}
-		t := &task{index: len(all), class: class, kind: kind, work: transcode.Task{Piece: piece, Renditions: names}}
-		for _, n := range names {
-			t.weight += max(area[n], 20_000) * (piece.To - piece.From).Seconds()
-		}
-		all = append(all, t)
-	}
-	add(classSound, work.Sound, plan.Whole(), sound)
-	for _, piece := range plan.Pieces() {
-		add(classLow, work.Video, piece, low)
-	}
-	for _, piece := range plan.Pieces() {
-		add(classRest, work.Video, piece, rest)
-	}
-	return all
+func (t *task) line() jobLine {
+	return jobLine{Piece: t.work.Piece.Index, Renditions: t.work.Renditions}
 }
 
-// lowRungs are what may play early: the rungs of the low pass, and the sound.
-func lowRungs(tasks []*task) (names []string) {
-	for _, t := range tasks {
-		if t.class == classLow && t.work.Piece.Index == 0 {
-			names = append(names, t.work.Renditions...)
-		}
-	}
-	return names
-}
-
-// openJob reads which tasks are done.
-func openJob(a *asset, plan transcode.Plan, now time.Time) (*job, error) {
-	j := &job{asset: a, plan: plan, created: a.created, tasks: tasksOf(plan), done: make(chan struct{}), began: now}
+// openJob reads what is done, and makes tasks of the rest.
+func openJob(a *asset, plan transcode.Plan, low []string, now time.Time) (*job, error) {
+	j := &job{asset: a, plan: plan, created: a.created, low: low, made: map[part]float64{}, done: make(chan struct{}), began: now}
 	if err := os.MkdirAll(a.tree(), 0o700); err != nil {
 		return nil, fmt.Errorf("asset %s: %w", a.id, err)
 	}
 	var err error
 	j.log, err = openLog(filepath.Join(a.folder, "done"), func(line []byte) {
 		var l jobLine
-		if json.Unmarshal(line, &l) == nil && l.Task >= 0 && l.Task < len(j.tasks) {
-			t := j.tasks[l.Task]
-			t.done, t.progress = !l.Reset, work.Progress{Done: 1, Speed: l.Speed}
+		if json.Unmarshal(line, &l) == nil {
+			j.apply(l)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range j.tasks {
-		if !t.done {
-			j.left++
-			t.progress.Done = 0
-		}
-	}
+	j.regroup(low)
 	j.before, _ = j.shares()
-	if j.left == 0 {
-		close(j.done)
-	}
 	return j, nil
 }
 
-// shares of the work done, and the speed of what runs.
-func (j *job) shares() (done, speed float64) {
-	var sum, total float64
-	for _, t := range j.tasks {
-		total += t.weight
-		sum += t.weight * t.progress.Done
-		if t.lease != nil && t.kind == work.Video {
-			speed += t.progress.Speed
+func (j *job) apply(l jobLine) {
+	for _, r := range l.Renditions {
+		if l.Reset {
+			delete(j.made, part{r, l.Piece})
+		} else {
+			j.made[part{r, l.Piece}] = max(l.Speed, 0.001)
 		}
 	}
-	if total == 0 {
-		return 0, speed
-	}
-	return sum / total, speed
 }
 
-// progress of one rendition, and the speed at which it is made now.
-func (j *job) progress(name string) (done, speed float64) {
-	q := j.asset.origin.assets.jobs
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var total float64
+// regroup makes the tasks of what is not done: sound, the low rungs piece by
+// piece, then the others. Those that stay what they were keep their leases. mu of
+// jobs is held, or nobody else is there yet.
+func (j *job) regroup(low []string) {
+	old := map[string]*task{}
 	for _, t := range j.tasks {
-		if !slices.Contains(t.work.Renditions, name) {
-			continue
+		old[t.key] = t
+	}
+	j.low, j.tasks = low, nil
+	add := func(class int, kind work.Kind, piece transcode.Piece, names []string) {
+		var left []string
+		for _, n := range names {
+			if j.made[part{n, piece.Index}] == 0 {
+				left = append(left, n)
+			}
 		}
-		length := (t.work.Piece.To - t.work.Piece.From).Seconds()
-		total += length
-		done += length * t.progress.Done
-		if t.lease != nil {
-			speed += t.progress.Speed
+		if len(left) == 0 {
+			return
+		}
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %q", piece.Index, left))
+		t := &task{key: hex.EncodeToString(sum[:8]), class: class, kind: kind, work: transcode.Task{Piece: piece, Renditions: left}}
+		if before := old[t.key]; before != nil {
+			t = before
+			t.class = class
+		}
+		j.tasks = append(j.tasks, t)
+	}
+	var rest []string
+	for _, r := range j.plan.Rungs {
+		if !slices.Contains(low, r.Name) {
+			rest = append(rest, r.Name)
 		}
 	}
-	if total > 0 {
-		done /= total
+	add(classSound, work.Sound, j.plan.Whole(), j.sounds())
+	for _, piece := range j.plan.Pieces() {
+		add(classLow, work.Video, piece, low)
 	}
-	return done, speed
+	for _, piece := range j.plan.Pieces() {
+		add(classRest, work.Video, piece, rest)
+	}
+	j.check()
 }
 
-// total is the progress of all, the speed of what runs, and the seconds that
-// are left at the pace so far.
-func (j *job) total() (done, speed, left float64) {
-	q := j.asset.origin.assets.jobs
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	done, speed = j.shares()
-	elapsed := q.now().Sub(j.began).Seconds()
-	if made := done - j.before; made > 0.01 && elapsed > 1 {
-		left = elapsed / made * (1 - done)
+// sounds are the renditions that are made in one piece.
+func (j *job) sounds() (names []string) {
+	for _, a := range j.plan.Audio {
+		names = append(names, a.Name)
 	}
-	return done, speed, left
+	for _, c := range j.plan.Captions {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
-// lowSpeed is how fast the low rungs are made, measured; 0 before it can be told.
-func (j *job) lowSpeed() float64 {
-	q := j.asset.origin.assets.jobs
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	speed := 0.0
-	for _, t := range j.tasks {
-		if t.class == classLow {
-			speed = max(speed, t.progress.Speed)
-		}
+// check ends the job when nothing is left.
+func (j *job) check() {
+	if len(j.tasks) == 0 && j.failed == nil {
+		close(j.done)
 	}
-	return speed
+}
+
+// finished takes a task for done; mu of jobs is held.
+func (j *job) finished(t *task, l jobLine) {
+	if i := slices.Index(j.tasks, t); i >= 0 {
+		j.tasks = slices.Delete(j.tasks, i, i+1)
+		j.apply(l)
+		j.check()
+	}
 }
 
 // fail ends the job; mu of jobs is held.
 func (j *job) fail(err error) {
-	if j.failed == nil && j.left > 0 {
+	if j.failed == nil && len(j.tasks) > 0 {
 		j.failed = err
 		close(j.done)
 	}
 }
 
-// reset takes tasks back: those of which match says yes. What they returned is
-// removed first, unless keep.
-func (j *job) reset(keep bool, match func(*task) bool) error {
-	for _, t := range j.tasks {
-		if !match(t) {
+// reset takes results back, of renditions for which match says yes. Their files
+// are removed first, unless keep.
+func (j *job) reset(keep bool, match func(rendition string) bool) error {
+	for p := range j.made {
+		if !match(p.rendition) {
 			continue
 		}
-		for _, name := range t.work.Renditions {
-			if !keep {
-				j.asset.origin.assets.clear(filepath.Join(j.asset.tree(), filepath.FromSlash(name)))
-			}
+		if !keep {
+			j.asset.origin.assets.clear(filepath.Join(j.asset.tree(), filepath.FromSlash(p.rendition)))
 		}
-		text, err := json.Marshal(jobLine{Task: t.index, Reset: true})
+		text, err := json.Marshal(jobLine{Piece: p.piece, Renditions: []string{p.rendition}, Reset: true})
 		if err != nil {
 			return fmt.Errorf("asset %s: %w", j.asset.id, err)
 		}
@@ -253,5 +214,3 @@ func (j *job) reset(keep bool, match func(*task) bool) error {
 	}
 	return nil
 }
-
-var errNoTasks = errors.New("the plan has no tasks")

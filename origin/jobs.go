@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,10 +26,23 @@ type jobs struct {
 	mu      sync.Mutex // guards following
 	all     map[string]*job
 	changed chan struct{} // closed and replaced when a task may be leased
+	// ended leases of tasks that are done: a worker that missed the answer asks again.
+	ended map[string]bool
+}
+
+// maxEnded bounds them; the worker asks within seconds.
+const maxEnded = 10_000
+
+// remember a lease of a task that is done; mu is held.
+func (q *jobs) remember(id string) {
+	if len(q.ended) >= maxEnded {
+		clear(q.ended)
+	}
+	q.ended[id] = true
 }
 
 func newJobs(s *assets) *jobs {
-	return &jobs{assets: s, all: map[string]*job{}, changed: make(chan struct{})}
+	return &jobs{assets: s, all: map[string]*job{}, changed: make(chan struct{}), ended: map[string]bool{}}
 }
 
 func (q *jobs) now() time.Time { return q.assets.origin.config().Now() }
@@ -100,12 +112,12 @@ func (q *jobs) lease(ask work.Ask) (*work.Task, time.Duration) {
 		for _, t := range j.tasks {
 			q.expire(j, t, now)
 			switch {
-			case t.done || j.failed != nil || !slices.Contains(ask.Kinds, t.kind):
+			case j.failed != nil || !slices.Contains(ask.Kinds, t.kind):
 			case t.lease != nil:
 				next = min(next, t.lease.until.Sub(now))
 			case now.Before(t.after):
 				next = min(next, t.after.Sub(now))
-			case best == nil || before(j, t, of, best):
+			case best == nil || before(j, t, of, best): // tasks of a job are in order
 				best, of = t, j
 			}
 		}
@@ -115,7 +127,7 @@ func (q *jobs) lease(ask work.Ask) (*work.Task, time.Duration) {
 	}
 	var token [8]byte
 	_, _ = rand.Read(token[:]) // never fails
-	best.lease = &lease{token: hex.EncodeToString(token[:]), worker: ask.Worker, until: now.Add(work.LeaseTime)}
+	best.lease = &lease{token: hex.EncodeToString(token[:]), worker: ask.Worker, since: now, until: now.Add(work.LeaseTime)}
 	best.progress = work.Progress{}
 	return q.describe(of, best, ask.Local), 0
 }
@@ -128,7 +140,7 @@ func before(j *job, t *task, other *job, than *task) bool {
 	case !j.created.Equal(other.created):
 		return j.created.Before(other.created)
 	}
-	return j == other && t.index < than.index
+	return false
 }
 
 // expire takes a task from a worker that is silent; mu is held.
@@ -136,7 +148,7 @@ func (q *jobs) expire(j *job, t *task, now time.Time) {
 	if t.lease == nil || now.Before(t.lease.until) {
 		return
 	}
-	q.assets.origin.config().Logger.Warn("a worker fell silent; its task goes to another", "worker", t.lease.worker, "asset", j.asset.id, "task", t.index)
+	q.assets.origin.config().Logger.Warn("a worker fell silent; its task goes to another", "worker", t.lease.worker, "asset", j.asset.id, "piece", t.work.Piece.Index, "renditions", t.work.Renditions)
 	q.giveBack(j, t, "the worker "+t.lease.worker+" fell silent", 0)
 }
 
@@ -156,7 +168,7 @@ func (q *jobs) giveBack(j *job, t *task, detail string, pause time.Duration) {
 func (q *jobs) describe(j *job, t *task, local bool) *work.Task {
 	info := j.asset.state()
 	out := &work.Task{
-		ID: fmt.Sprintf("%s-%d-%s", j.asset.id, t.index, t.lease.token), Asset: j.asset.id, Kind: t.kind,
+		ID: fmt.Sprintf("%s-%s-%s", j.asset.id, t.key, t.lease.token), Asset: j.asset.id, Kind: t.kind,
 		Source: work.Source{Size: info.Size, SHA256: info.SHA256}, Plan: j.plan, Task: t.work, Until: t.lease.until,
 	}
 	if local {
@@ -172,17 +184,17 @@ func (q *jobs) held(id string) (*job, *task, error) {
 	if len(parts) != 3 {
 		return nil, nil, work.ErrLost
 	}
-	index, err := strconv.Atoi(parts[1])
 	j := q.all[parts[0]]
-	if err != nil || j == nil || j.failed != nil || index < 0 || index >= len(j.tasks) || len(parts[2]) != 16 {
+	if j == nil || j.failed != nil || len(parts[2]) != 16 {
 		return nil, nil, work.ErrLost
 	}
-	t := j.tasks[index]
-	if t.done {
-		return j, t, work.ErrLost
+	i := slices.IndexFunc(j.tasks, func(t *task) bool { return t.key == parts[1] })
+	if i < 0 {
+		return nil, nil, work.ErrLost
 	}
+	t := j.tasks[i]
 	if t.lease == nil && t.attempts == 0 {
-		t.lease = &lease{token: parts[2], worker: "from before a restart", until: q.now().Add(work.LeaseTime)}
+		t.lease = &lease{token: parts[2], worker: "from before a restart", since: q.now(), until: q.now().Add(work.LeaseTime)}
 	}
 	if t.lease == nil || t.lease.token != parts[2] || !q.now().Before(t.lease.until) {
 		return nil, nil, work.ErrLost
@@ -206,9 +218,13 @@ func (q *jobs) Renew(_ context.Context, id string, p work.Progress) (time.Time, 
 	if p.Speed > 0 && p.Speed < 1e6 {
 		t.progress.Speed = p.Speed
 	}
+	if j.tooSlow(t, q.now()) {
+		q.wake()
+		err = work.ErrLost
+	}
 	q.mu.Unlock()
 	j.asset.announce()
-	return until, nil
+	return until, err
 }
 
 // Source implements work.Queue.
@@ -231,11 +247,12 @@ func (q *jobs) Source(_ context.Context, id string) (*os.File, error) {
 func (q *jobs) Complete(ctx context.Context, id string, d work.Done) error {
 	q.mu.Lock()
 	j, t, err := q.held(id)
-	q.mu.Unlock()
-	if t != nil && err != nil {
-		return nil
+	if err != nil && q.ended[id] {
+		err = nil
+		t = nil
 	}
-	if err != nil {
+	q.mu.Unlock()
+	if err != nil || t == nil {
 		return err
 	}
 	for _, f := range d.Files {
@@ -247,7 +264,8 @@ func (q *jobs) Complete(ctx context.Context, id string, d work.Done) error {
 			return fmt.Errorf("%w: %s was not returned", work.ErrFile, f.Path)
 		}
 	}
-	line := jobLine{Task: t.index, Speed: t.progress.Speed}
+	line := t.line()
+	line.Speed = t.progress.Speed
 	if d.Speed > 0 && d.Speed < 1e6 {
 		line.Speed = d.Speed
 	}
@@ -259,12 +277,8 @@ func (q *jobs) Complete(ctx context.Context, id string, d work.Done) error {
 		return err
 	}
 	q.mu.Lock()
-	if !t.done {
-		t.done, t.lease, t.progress = true, nil, work.Progress{Done: 1, Speed: line.Speed}
-		if j.left--; j.left == 0 && j.failed == nil {
-			close(j.done)
-		}
-	}
+	j.finished(t, line)
+	q.remember(id)
 	q.mu.Unlock()
 	j.asset.announce()
 	return nil
@@ -279,7 +293,7 @@ func (q *jobs) Fail(_ context.Context, id string, f work.Failure) error {
 		return err
 	}
 	detail := f.Detail[:min(len(f.Detail), 2000)]
-	q.assets.origin.config().Logger.Error("a task failed", "asset", j.asset.id, "task", t.index, "worker", t.lease.worker, "detail", detail)
+	q.assets.origin.config().Logger.Error("a task failed", "asset", j.asset.id, "piece", t.work.Piece.Index, "renditions", t.work.Renditions, "worker", t.lease.worker, "detail", detail)
 	if f.Refusal != nil {
 		j.fail(f.Refusal)
 		q.wake()

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/stratos-mesh/stratos/transcode"
@@ -46,7 +44,7 @@ func (w *worker) do(ctx context.Context, task *Task) {
 func (w *worker) attempt(ctx context.Context, task *Task) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &progress{}
+	p := &progress{length: (task.Task.Piece.To - task.Task.Piece.From).Seconds()}
 	renewing := make(chan struct{})
 	go func() {
 		defer close(renewing)
@@ -84,7 +82,7 @@ func (w *worker) attempt(ctx context.Context, task *Task) (err error) {
 		return err
 	}
 	return insist(ctx, func() error {
-		return w.client.Complete(ctx, task.ID, Done{Files: files, Speed: p.speed()})
+		return w.client.Complete(ctx, task.ID, Done{Files: files, Speed: p.get().Speed})
 	})
 }
 
@@ -105,19 +103,19 @@ func (w *worker) renew(ctx context.Context, lease string, p *progress, lost cont
 	ticker := time.NewTicker(RenewEvery)
 	defer ticker.Stop()
 	// Often at first: the speed of the first seconds decides what plays early.
-	early := time.NewTimer(time.Second)
+	early, calls := time.NewTimer(renewEarly), 0
 	defer early.Stop()
 	for {
 		select {
 		case <-ticker.C:
 		case <-early.C:
-			if p.calls++; p.calls < 10 {
-				early.Reset(time.Second)
+			if calls++; calls < 20 {
+				early.Reset(renewEarly)
 			}
 		case <-ctx.Done():
 			return
 		}
-		if err := w.client.Renew(ctx, lease, Progress{Done: p.done(), Speed: p.speed()}); errors.Is(err, ErrLost) {
+		if err := w.client.Renew(ctx, lease, p.get()); errors.Is(err, ErrLost) {
 			lost(err)
 			return
 		}
@@ -142,19 +140,3 @@ func insist(ctx context.Context, call func() error) error {
 	}
 	return err
 }
-
-// progress of a task, set by the encoder and read by who renews.
-type progress struct {
-	doneBits, speedBits atomic.Uint64
-	calls               int // of renew alone, at first
-}
-
-func (p *progress) set(e transcode.Event) {
-	p.doneBits.Store(math.Float64bits(e.Done))
-	if e.Speed > 0 {
-		p.speedBits.Store(math.Float64bits(e.Speed))
-	}
-}
-
-func (p *progress) done() float64  { return math.Float64frombits(p.doneBits.Load()) }
-func (p *progress) speed() float64 { return math.Float64frombits(p.speedBits.Load()) }
