@@ -25,68 +25,131 @@ const (
 	// growingRetry how long when something is looked for that it does not have.
 	growingFresh = time.Second
 	growingRetry = 200 * time.Millisecond
+	// growingPatience is how long a request waits for a newer state, when there is
+	// one to serve.
+	growingPatience = 500 * time.Millisecond
+	// wholeFresh is growingFresh once the root was published: it does not change
+	// unless the name is removed and grows once more.
+	wholeFresh = 5 * time.Second
+	// growingGrace is how long a state is served although the meta node knows
+	// nothing of it: twice as long as origins take to tell it again.
+	growingGrace = 20 * time.Second
 	// maxGrowing bounds the bundles whose states are remembered.
 	maxGrowing = 1024
 )
 
 // growing is one such bundle.
 type growing struct {
-	asking sync.Mutex // held while a meta node is asked
-
 	mu       sync.Mutex // guards following
 	root     *Root
 	upload   [16]byte
 	sequence uint64
-	whole    bool // root was published: nothing is asked any more
+	whole    bool // root was published
 	asked    time.Time
+	told     time.Time // when a meta node last knew of it
 }
 
-func (g *growing) now(fresh time.Duration) (*Root, bool) {
+// now is what there is to serve, and whether nothing need be asked first.
+func (g *growing) now(fresh time.Duration) (root *Root, whole, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	dropped := g.root == nil || g.root.Dropped()
-	return g.root, !dropped && (g.whole || time.Since(g.asked) < fresh)
+	if g.root == nil || g.root.Dropped() {
+		return nil, false, false
+	}
+	if g.whole {
+		fresh = wholeFresh
+	}
+	return g.root, g.whole, time.Since(g.asked) < fresh
+}
+
+// keep goes on with what there is until the next question.
+func (g *growing) keep() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = time.Now()
 }
 
 // Growing finds what a ticket for a growing bundle leads to now.
 func (c *Catalog) Growing(ctx context.Context, bind [32]byte, sources []meta.EdgeID) (*Root, error) {
-	return c.grown(ctx, bind, sources, growingFresh)
+	return c.grown(ctx, bind, sources, growingFresh, growingPatience)
 }
 
 // Grown is Growing for a path that the state at hand does not have: another
 // edge may have shown the viewer a newer one.
 func (c *Catalog) Grown(ctx context.Context, bind [32]byte, sources []meta.EdgeID) (*Root, error) {
-	return c.grown(ctx, bind, sources, growingRetry)
+	return c.grown(ctx, bind, sources, growingRetry, loadTimeout)
 }
 
-func (c *Catalog) grown(ctx context.Context, bind [32]byte, sources []meta.EdgeID, fresh time.Duration) (*Root, error) {
+func (c *Catalog) grown(ctx context.Context, bind [32]byte, sources []meta.EdgeID, fresh, patience time.Duration) (*Root, error) {
 	g := c.growingOf(bind)
-	if root, ok := g.now(fresh); ok {
-		return root, nil
-	}
-	if err := c.isAbsent(bind); err != nil {
-		return nil, err
-	}
-	// One question at a time; who waited for it finds the answer.
-	g.asking.Lock()
-	defer g.asking.Unlock()
-	old, ok := g.now(fresh)
+	old, _, ok := g.now(fresh)
 	if ok {
 		return old, nil
 	}
+	if err := c.isAbsent(bind); old == nil && err != nil {
+		return nil, err
+	}
+	// One question at a time, which outlives whoever asked first: others wait for
+	// it too, but not for long while there is something to serve.
+	asked := c.once.DoChan("growing"+string(bind[:]), func() (any, error) {
+		if root, _, ok := g.now(fresh); ok {
+			return root, nil
+		}
+		return c.asked(context.WithoutCancel(ctx), g, bind, sources)
+	})
+	var late <-chan time.Time
+	if old != nil {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-late:
+		g.keep()
+		return old, nil
+	case result := <-asked:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(*Root), nil
+	}
+}
+
+// asked is what a meta node says there is now, or what was shown, which stays
+// good while the meta node is away; what was published does so even when its name
+// was removed since, as it does for sessions of its root.
+func (c *Catalog) asked(ctx context.Context, g *growing, bind [32]byte, sources []meta.EdgeID) (*Root, error) {
 	err := c.ask(ctx, g, bind, sources)
-	if err == nil {
-		root, _ := g.now(0)
+	root, whole, _ := g.now(0)
+	switch {
+	case err == nil && root != nil:
+		return root, nil
+	case err == nil: // the budget dropped it at once
+		return nil, fmt.Errorf("growing bundle %x: %w", bind[:8], errDropped)
+	case root != nil && (whole || !settled(err) || g.forgotten(err)):
+		g.keep()
 		return root, nil
 	}
-	if old != nil && !old.Dropped() && !settled(err) {
-		g.mu.Lock()
-		g.asked = time.Now()
-		g.mu.Unlock()
-		return old, nil // what was shown stays good while the meta node is away
-	}
+	g.end()
 	c.remember(bind, err)
 	return nil, err
+}
+
+// forgotten tells whether a meta node may know nothing of the bundle because it
+// was started anew: origins tell their states again within the grace.
+func (g *growing) forgotten(err error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return errors.Is(err, meta.ErrNotFound) && time.Since(g.told) < growingGrace
+}
+
+// end forgets what there was to serve, but not how far it had come.
+func (g *growing) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.root, g.whole = nil, false
 }
 
 // settled errors say that there is nothing to serve any more.
@@ -101,7 +164,7 @@ func (c *Catalog) growingOf(bind [32]byte) *growing {
 	if g == nil {
 		if len(c.growing) >= maxGrowing {
 			for other, old := range c.growing { // any that is not fresh, else any
-				if _, fresh := old.now(growingFresh); !fresh || len(c.growing) > maxGrowing {
+				if _, _, fresh := old.now(growingFresh); !fresh || len(c.growing) > maxGrowing {
 					delete(c.growing, other)
 					break
 				}
@@ -121,9 +184,14 @@ func (c *Catalog) ask(ctx context.Context, g *growing, bind [32]byte, sources []
 		return fmt.Errorf("locate growing bundle %x: %w", bind[:8], err)
 	}
 	state := found.Growing
+	old, whole, _ := g.now(0)
 	if state == nil {
 		digest := found.Record.Root.Digest
-		if old, _ := g.now(0); old != nil && old.Record.Root.Digest == digest {
+		switch {
+		case whole: // sessions do not change over to another version
+			g.set(old, nil)
+			return nil
+		case old != nil && old.Record.Root.Digest == digest:
 			c.Forget(digest) // its last state, which is no state any more
 		}
 		root, err := c.Root(ctx, digest, sources)
@@ -137,8 +205,8 @@ func (c *Catalog) ask(ctx context.Context, g *growing, bind [32]byte, sources []
 		c.Refused.Add(1)
 		return err
 	}
-	if root, _ := g.now(0); root != nil && !root.Dropped() && root.Record.Root == state.Root {
-		g.set(root, state)
+	if old != nil && !whole && old.Record.Root == state.Root {
+		g.set(old, state)
 		return nil
 	}
 	want := peers.Want{Holders: slices.Clone(found.Holders)}
@@ -183,7 +251,7 @@ func (c *Catalog) believe(g *growing, state *meta.GrowingState, bind [32]byte, r
 func (g *growing) set(root *Root, state *meta.GrowingState) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.root, g.asked, g.whole = root, time.Now(), state == nil
+	g.root, g.asked, g.told, g.whole = root, time.Now(), time.Now(), state == nil
 	if state != nil {
 		g.upload, g.sequence = state.Upload, state.Sequence
 	}

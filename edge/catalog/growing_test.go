@@ -23,12 +23,18 @@ type film struct {
 	found meta.Resolution
 	err   error
 	asked int
+	// hangs: no question is answered.
+	hangs bool
 }
 
-func (f *film) Locate(context.Context, [32]byte) (meta.Resolution, error) {
+func (f *film) Locate(ctx context.Context, _ [32]byte) (meta.Resolution, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
+	if f.hangs {
+		<-ctx.Done()
+		return meta.Resolution{}, ctx.Err()
+	}
 	return f.found, f.err
 }
 
@@ -118,10 +124,84 @@ func TestAGrowingBundleShowsItsNewestStateAndThenWhatWasPublished(t *testing.T) 
 			t.Fatalf("after publishing: %+v, %v", root, err)
 		}
 		asked := f.asked
-		time.Sleep(time.Hour)
+		time.Sleep(wholeFresh - time.Millisecond)
 		if has("d/2.txt", c.Growing); f.asked != asked {
 			t.Errorf("a published root was asked for %d times more", f.asked-asked)
 		}
+	})
+}
+
+// Sessions that began while a bundle grew go on with what was published of it,
+// as those of its root do, until the name, which was removed, grows once more.
+func TestANameThatGrowsOnceMoreAfterItWasRemoved(t *testing.T) {
+	t.Parallel()
+	filming(t, func(t *testing.T, c *Catalog, f *film, state func(uint64, int) meta.Resolution) {
+		expect := func(when string, want sds.CID) {
+			t.Helper()
+			time.Sleep(wholeFresh)
+			root, err := c.Growing(t.Context(), bindOf("owner"), nil)
+			if err != nil || root.Record.Root != want {
+				t.Fatalf("%s: got %+v, %v; want %s", when, root, err, want)
+			}
+		}
+		published := func(files int) meta.Resolution {
+			r := state(9, files)
+			r.Growing, r.Record.Growing = nil, 0
+			return r
+		}
+		first, other := published(3), published(4)
+		f.tell(first, nil)
+		expect("published", first.Record.Root)
+		f.tell(other, nil)
+		expect("another version", first.Record.Root)
+		f.tell(meta.Resolution{}, meta.ErrDeleted)
+		expect("removed", first.Record.Root)
+		again := state(1, 1)
+		again.Growing.Upload = [16]byte{2}
+		again.Growing.Sign(owner("owner"), "test-1")
+		f.tell(again, nil)
+		expect("growing once more", again.Record.Root)
+	})
+}
+
+// A meta node that was started anew knows no states until origins tell them.
+func TestAMetaNodeThatWasStartedAnewStopsNobody(t *testing.T) {
+	t.Parallel()
+	filming(t, func(t *testing.T, c *Catalog, f *film, state func(uint64, int) meta.Resolution) {
+		f.tell(state(1, 1), nil)
+		good, err := c.Growing(t.Context(), bindOf("owner"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.tell(meta.Resolution{}, meta.ErrNotFound)
+		time.Sleep(growingGrace / 2)
+		if now, err := c.Growing(t.Context(), bindOf("owner"), nil); now != good || err != nil {
+			t.Errorf("got %+v, %v; want the state before", now, err)
+		}
+		f.tell(meta.Resolution{}, meta.ErrDeleted)
+		time.Sleep(growingFresh)
+		if _, err := c.Growing(t.Context(), bindOf("owner"), nil); !errors.Is(err, meta.ErrDeleted) {
+			t.Errorf("got %v, want ErrDeleted", err)
+		}
+	})
+}
+
+func TestAMetaNodeThatHangsHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	filming(t, func(t *testing.T, c *Catalog, f *film, state func(uint64, int) meta.Resolution) {
+		f.tell(state(1, 1), nil)
+		if _, err := c.Growing(t.Context(), bindOf("owner"), nil); err != nil {
+			t.Fatal(err)
+		}
+		f.hangs = true
+		for range 40 { // longer than one question may take
+			time.Sleep(growingFresh)
+			began := time.Now()
+			if _, err := c.Growing(t.Context(), bindOf("owner"), nil); err != nil || time.Since(began) > growingPatience {
+				t.Fatalf("got %v after %v, want the state at hand within %v", err, time.Since(began), growingPatience)
+			}
+		}
+		time.Sleep(loadTimeout)
 	})
 }
 
@@ -174,7 +254,13 @@ func TestABundleThatGrowsNoMoreAndWasNotPublishedIsGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.tell(meta.Resolution{}, meta.ErrNotFound)
-		time.Sleep(growingFresh)
+		time.Sleep(growingGrace)
+		asked := f.asked
+		defer func() {
+			if _, err := c.Growing(t.Context(), bindOf("owner"), nil); !errors.Is(err, meta.ErrNotFound) || f.asked != asked+1 {
+				t.Errorf("right afterwards: got %v, asked %d times more", err, f.asked-asked)
+			}
+		}()
 		if _, err := c.Growing(t.Context(), bindOf("owner"), nil); !errors.Is(err, meta.ErrNotFound) {
 			t.Errorf("got %v, want ErrNotFound", err)
 		}
