@@ -1,5 +1,5 @@
 import { Edges } from "./edges.js";
-import { race } from "./race.js";
+import { limits, race } from "./race.js";
 import type { Session } from "./session.js";
 import { objectOf } from "./source.js";
 
@@ -34,6 +34,6 @@ async function load(session: Session, url: string, signal: AbortSignal) {
   if (!URL.canParse(url)) return undefined;
   // Edges of its own: that a video has no poster is nobody's failure.
   const edges = new Edges(session.edges.order());
-  const want = { object: objectOf(new URL(url)), search: "" };
+  const want = { object: objectOf(new URL(url)), search: "", limit: limits.image };
   return race(want, edges, { verify: async () => "right" }, signal).catch(() => undefined);
 }

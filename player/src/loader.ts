@@ -2,7 +2,7 @@ import type { Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, Loade
 import Hls, { LoadStats } from "hls.js";
 import type { Verdict } from "./chain.js";
 import type { FailoverReport, IntegrityReport } from "./constants.js";
-import { type Got, race, Unavailable, type Want, wantKey } from "./race.js";
+import { type Got, limits, race, Unavailable, type Want, wantKey } from "./race.js";
 import { evidence, type Session } from "./session.js";
 import { objectOf } from "./source.js";
 import { readSteering } from "./steering.js";
@@ -172,6 +172,7 @@ function wantOf(context: LoaderContext): Want {
     search: url.search,
     ...(range ? { range } : {}),
     preferred: url.origin,
+    limit: isSegment(context) ? limits.segment : limits.playlist,
   };
 }
 

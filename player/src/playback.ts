@@ -33,7 +33,7 @@ export interface Lists {
   audioTracks: AudioTracks;
 }
 
-/** A renewal that did not help is not repeated before this, in milliseconds. */
+/** Sessions are not opened more often than this, in milliseconds; what waits for one waits that long. */
 const renewEvery = 5_000;
 /** A decoder that failed is started again when it last failed longer ago than this, in milliseconds. */
 const recoverEvery = 10_000;
@@ -42,6 +42,13 @@ const recoverEvery = 10_000;
  * for even if the viewer leaves.
  */
 const ahead = { usual: [30, 60], frugal: [10, 20], modest: [1, 1] } as const;
+/** hls.js gives a playlist up after two retries in three seconds; segments get six, and playlists need no less. */
+const patient: HlsConfig["playlistLoadPolicy"] = {
+  default: {
+    ...Hls.DefaultConfig.playlistLoadPolicy.default,
+    errorRetry: { maxNumRetry: 6, retryDelayMs: 1000, maxRetryDelayMs: 8000 },
+  },
+};
 /** Rungs higher than this many lines are left out while the viewer saves data. */
 const frugalHeight = 480;
 
@@ -137,7 +144,9 @@ export class Playback implements LoaderHost {
   }
 
   async #renewNow(): Promise<boolean> {
-    if (performance.now() - this.#renewed < renewEvery) return false;
+    const wait = this.#renewed + renewEvery - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    if (this.#controller.signal.aborted) return false;
     this.#renewed = performance.now();
     const before = this.session();
     let opened: Opened;
@@ -177,7 +186,7 @@ export class Playback implements LoaderHost {
     const session = this.#session;
     // A video that ends pauses too, and must not start again.
     if (!session || !(session.growing || this.#fuller) || this.#video.ended) return;
-    if (session.growing) {
+    if (session.growing && performance.now() - this.#renewed > renewEvery) {
       this.#renewing ??= this.#renewNow().finally(() => {
         this.#renewing = undefined;
       });
@@ -215,7 +224,11 @@ export class Playback implements LoaderHost {
     this.hls = hls;
     hls.on(HlsEvents.ERROR, (_, data) => this.#onHlsError(hls, data));
     hls.on(HlsEvents.MANIFEST_PARSED, () => {
-      if (this.#options.saveData) hls.autoLevelCapping = hls.levels.findLastIndex((l) => l.height <= frugalHeight);
+      if (!this.#options.saveData) return;
+      hls.autoLevelCapping = Math.max(
+        0,
+        hls.levels.findLastIndex((level) => level.height <= frugalHeight),
+      );
     });
     this.#lists.renditions.follow(hls);
     this.#lists.audioTracks.follow(hls);
@@ -224,14 +237,16 @@ export class Playback implements LoaderHost {
   }
 
   #config(opened: Opened, at: number | undefined): Partial<HlsConfig> {
-    const { modest, collector } = this.#options;
+    const { modest, saveData, collector } = this.#options;
     const loader = opened.kind === "session" ? { loader: loaderFor(this) } : {};
     return {
       ...loader,
       startPosition: at ?? -1,
+      playlistLoadPolicy: patient,
       ...this.#ahead(modest),
       backBufferLength: 60,
-      capLevelToPlayerSize: true,
+      // Both set the same property of hls.js; the cap of a viewer who saves data is the lower one.
+      capLevelToPlayerSize: !saveData,
       ...(opened.kind === "session" ? { cmcd: cmcdOf(this.source.path, collector) } : {}),
     };
   }

@@ -123,12 +123,24 @@ export function rangeKey(object: string, first: number, end: number): string {
   return `${object}#${first}-${end - 1}`;
 }
 
-/** The attribute list behind a tag's colon, quotes taken off. */
+/**
+ * The attribute list behind a tag's colon, quotes taken off; the first of two with one name. Read by hand, since a
+ * regular expression takes quadratic time on a long line that is no list.
+ */
 export function attributes(line: string): Map<string, string> {
   const out = new Map<string, string>();
-  const text = line.slice(line.indexOf(":") + 1);
-  for (const [, name, quoted, bare] of text.matchAll(/\s*([A-Za-z0-9._-]+)=(?:"([^"]*)"|([^",]*))(?:,|$)/g)) {
-    if (name && !out.has(name)) out.set(name, quoted ?? bare ?? "");
+  let at = line.indexOf(":") + 1;
+  while (at < line.length) {
+    const equals = line.indexOf("=", at);
+    if (equals < 0) break;
+    const name = line.slice(at, equals).trim();
+    const quoted = line[equals + 1] === '"';
+    const from = equals + (quoted ? 2 : 1);
+    let to = line.indexOf(quoted ? '"' : ",", from);
+    if (to < 0) to = line.length;
+    if (/^[A-Za-z0-9._-]{1,64}$/.test(name) && !out.has(name)) out.set(name, line.slice(from, to));
+    const comma = quoted ? line.indexOf(",", to) : to;
+    at = comma < 0 ? line.length : comma + 1;
   }
   return out;
 }

@@ -12,6 +12,8 @@ export interface Want {
   range?: { first: number; end: number };
   /** Origin of the edge to ask first. */
   preferred?: string;
+  /** Bytes that it cannot be larger than; an edge that sends more fails. */
+  limit: number;
 }
 
 /** An object that arrived and was verified. */
@@ -57,8 +59,8 @@ export class Unavailable extends Error {
 
 /** An attempt that no edge needs longer than this for ends, in milliseconds without a byte. */
 const silence = 20_000;
-/** No object of a video is larger. */
-const maxBytes = 256 << 20;
+/** What no segment and no playlist of a video exceeds. */
+export const limits = { segment: 256 << 20, playlist: 8 << 20, image: 16 << 20 } as const;
 
 class Refused extends Error {}
 class BadStatus extends Error {
@@ -190,7 +192,7 @@ async function attempt(
     if (response.type === "opaqueredirect") throw new Refused();
     if (!response.ok) throw new BadStatus(response.status);
     const first = performance.now();
-    const bytes = await readAll(response, (n, total) => {
+    const bytes = await readAll(response, want.limit, (n, total) => {
       alive();
       onBytes(n, total);
     });
@@ -200,7 +202,7 @@ async function attempt(
   }
 }
 
-async function readAll(response: Response, onBytes: (loaded: number, total: number) => void) {
+async function readAll(response: Response, limit: number, onBytes: (loaded: number, total: number) => void) {
   const total = Number(response.headers.get("Content-Length") ?? 0);
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -211,9 +213,9 @@ async function readAll(response: Response, onBytes: (loaded: number, total: numb
     if (!part || part.done) break;
     chunks.push(part.value);
     length += part.value.length;
-    if (length > maxBytes) {
+    if (length > limit) {
       await reader?.cancel();
-      throw new Error("the answer is larger than any part of a video");
+      throw new Error(`the answer has more than ${limit} bytes`);
     }
     onBytes(length, total);
   }

@@ -42,8 +42,8 @@ describe.concurrent("an edge of the session", () => {
         s.network.set(s.network.edges[0], mode);
         await s.open();
         await s.until("p.currentTime > 3 || p.error");
-        const [first] = await s.seen<FailoverReport>("stratos-failover");
-        expect(first).toMatchObject({ from: "e1", to: "e2", reason });
+        const reports = await s.seen<FailoverReport>("stratos-failover");
+        expect(reports).toContainEqual(expect.objectContaining({ from: "e1", reason }));
         expect((await s.seen("stratos-integrity")).length > 0).toBe(reason === "corrupt");
       }),
     );

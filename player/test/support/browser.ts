@@ -44,7 +44,8 @@ export class Stage {
       const path = (req.url ?? "/").split("?")[0] as string;
       const page = this.#pages.get(path);
       if (page !== undefined) return void res.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(page);
-      const built = fileURLToPath(new URL(`../../dist/web${path}`, import.meta.url));
+      const folder = path.startsWith("/node_modules/") ? "../.." : "../../dist/web";
+      const built = fileURLToPath(new URL(folder + path, import.meta.url));
       try {
         const type = path.endsWith(".css") ? "text/css" : "text/javascript";
         const file = readFileSync(built);
@@ -82,12 +83,6 @@ export class Stage {
     await page.addInitScript(collect);
     if (options.setup) await page.addInitScript(options.setup);
     await page.goto(`http://${options.plain ? "plain.example" : "localhost"}:${port}${path}`);
-    return page;
-  }
-
-  async goto(url: string): Promise<Page> {
-    const page = await this.#browser.newPage();
-    await page.goto(url);
     return page;
   }
 

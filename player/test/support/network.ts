@@ -69,6 +69,8 @@ export class Network {
   secondRouter = "";
   /** While the video is being made: how many segments there are, and the rungs. */
   growing: { shown: number; rungs: string[] } | undefined;
+  /** The upper rung says that it has 720 lines. */
+  tall = false;
   readonly #origin = generateKeyPairSync("ed25519");
   /** How routers behave. */
   routerMode: "well" | "away" | "hang" | "liar" | "deleted" | "no-edge" = "well";
@@ -234,7 +236,10 @@ export class Network {
 
   /** The bundle's own multivariant playlist; of a growing video without digests, captions and the rungs to come. */
   #master(): string[] {
-    const lines = this.#text("master.m3u8").trim().split("\n");
+    const lines = this.#text("master.m3u8")
+      .trim()
+      .replace("=640x360", this.tall ? "=1280x720" : "=640x360")
+      .split("\n");
     const { growing } = this;
     if (!growing) return lines;
     const soon = (i: number) =>
