@@ -99,6 +99,8 @@ func (o *Origin) postBundle(w http.ResponseWriter, r *http.Request) error {
 		Name string `json:"name"`
 		// Resume asks for an unpublished bundle of this key and name, if there is one.
 		Resume bool `json:"resume"`
+		// HLS says that the files are a ladder; its playlists get digests.
+		HLS bool `json:"hls"`
 	}
 	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
 	d.DisallowUnknownFields()
@@ -116,7 +118,7 @@ func (o *Origin) postBundle(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(key, apikey.Write, name.Namespace()); err != nil {
 		return err
 	}
-	b, made, err := o.bundles.create(name, key.ID, ask.Resume)
+	b, made, err := o.bundles.create(name, key.ID, ask.Resume, ask.HLS)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,11 @@ import (
 
 // publish moves the name to all files and folders of the bundle.
 func (b *bundle) publish(ctx context.Context) (*Result, error) {
+	if b.info.HLS && b.result() == nil {
+		if err := b.digestPlaylists(ctx); err != nil {
+			return nil, err
+		}
+	}
 	b.mu.Lock()
 	files, dirs := maps.Clone(b.files), slices.Sorted(maps.Keys(b.dirs))
 	b.mu.Unlock()

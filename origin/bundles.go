@@ -38,7 +38,9 @@ type bundleInfo struct {
 	Key     string    `json:"key"`
 	Created time.Time `json:"created"`
 	// Asset that the bundle belongs to; then it is nobody else's.
-	Asset  string  `json:"asset,omitempty"`
+	Asset string `json:"asset,omitempty"`
+	// HLS has digests written into the playlists when the bundle is published.
+	HLS    bool    `json:"hls,omitempty"`
 	Result *Result `json:"result,omitempty"`
 }
 
@@ -89,13 +91,13 @@ func (s *bundles) get(id string) *bundle {
 }
 
 // create makes a bundle. With resume, the newest unpublished one of the same
-// key and name is returned instead, if there is one.
-func (s *bundles) create(name meta.Name, key string, resume bool) (b *bundle, made bool, err error) {
+// key, name and kind is returned instead, if there is one.
+func (s *bundles) create(name meta.Name, key string, resume, hls bool) (b *bundle, made bool, err error) {
 	s.mu.Lock()
 	open := s.open[key]
 	if resume {
 		for _, other := range s.all {
-			if other.info.Asset == "" && other.info.Name == name && other.info.Key == key && other.result() == nil && (b == nil || other.info.Created.After(b.info.Created)) {
+			if other.info.Asset == "" && other.info.HLS == hls && other.info.Name == name && other.info.Key == key && other.result() == nil && (b == nil || other.info.Created.After(b.info.Created)) {
 				b = other
 			}
 		}
@@ -107,7 +109,7 @@ func (s *bundles) create(name meta.Name, key string, resume bool) (b *bundle, ma
 	if err := s.origin.admitOpen(open); err != nil {
 		return nil, false, err
 	}
-	b, err = s.makeBundle(bundleInfo{Name: name, Key: key})
+	b, err = s.makeBundle(bundleInfo{Name: name, Key: key, HLS: hls})
 	return b, err == nil, err
 }
 

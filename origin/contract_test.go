@@ -188,6 +188,12 @@ func rows() []row {
 		{id: "B11", steps: []step{newBundle, file("a", "x"), ask("POST", "%L/publish", 200), ask("DELETE", "%L", 204), ask("GET", "/v1/files/demo/site/a", 200)}},
 		{id: "B12", steps: []step{ask("GET", "/v1/bundles/none", 404).gives(404, "no-bundle")}},
 		{id: "B13", config: small, steps: []step{newBundle, file("a", "x"), file("b", "x"), file("c", "x").gives(413, "too-many-files")}},
+		{id: "B14", steps: []step{
+			{method: "POST", path: "/v1/bundles", body: `{"name":"demo/film","hls":true}`, status: 201},
+			file("v/1.ts", "segment"), file("v/list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n#EXT-X-ENDLIST\n"),
+			ask("POST", "%L/publish", 422).gives(422, "hls"),
+			file("main.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/list.m3u8\n"), ask("POST", "%L/publish", 200).has("Stratos-Root", some),
+		}},
 	}
 	after := []row{
 		{id: "K1", steps: []step{ask("GET", "/v1/files/demo/a", 401).with("Authorization: Basic eDp5").gives(401, "no-key").has("WWW-Authenticate", `Bearer realm="stratos"`)}},
