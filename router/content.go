@@ -18,6 +18,9 @@ import (
 // thousand entries each.
 const maxNodes = 32 << 20
 
+// errDenied: an edge says that a path is not there, which proves nothing.
+var errDenied = fmt.Errorf("the edge says so: %w", sds.ErrNotFound)
+
 // source reads files of a bundle from one edge, and believes nothing: an edge
 // gives the directory nodes on the way from the root to a path, which prove what
 // the path leads to, and the bytes, which must be that.
@@ -38,7 +41,7 @@ func (s source) get(ctx context.Context, path, query string, limit int64) ([]byt
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("%s: %w", path, sds.ErrNotFound)
+		return nil, fmt.Errorf("%s: %w", path, errDenied)
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: the edge answered %s", path, response.Status)
@@ -78,6 +81,9 @@ func (s source) file(ctx context.Context, nodes sds.Getter, root sds.CID, path s
 		return nil, err
 	}
 	body, err := s.get(ctx, path, "", limit)
+	if errors.Is(err, errDenied) {
+		return nil, fmt.Errorf("%s: %w: the edge denies what its nodes prove", path, sds.ErrCorrupt)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,8 @@ const (
 var errNoMultivariant = errors.New("no multivariant playlist")
 
 // present reads a multivariant playlist from the edges of a ticket, one after
-// the other until one shows what the root has.
+// the other until one shows what the root has. That there is none they must prove
+// too: when they only say so, they are asked again soon.
 func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, path string) (*presentation, error) {
 	key := presentationKey{q.found.Record.Root, path}
 	p, err := r.memory.presentations.get(ctx, key, func(ctx context.Context) (*presentation, time.Duration) {
@@ -62,6 +63,8 @@ func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, p
 		switch {
 		case err == nil:
 			return p, presentationTTL
+		case errors.Is(err, errDenied):
+			return &presentation{err: err}, nameTTL
 		case absentPlaylist(err):
 			return &presentation{err: err}, presentationTTL
 		}
@@ -89,14 +92,18 @@ func (r *Router) readPresentation(ctx context.Context, q *request, ticket *meta.
 			base = edge.TLSURL
 		}
 		s := source{r.config.HTTP, bundleURL(base, ticket.Text, q.found.Record.Name)}
-		var p *presentation
 		one, cancel := context.WithTimeout(ctx, edgeTime)
-		p, err = s.present(one, q.found.Record.Root, path)
+		p, failed := s.present(one, q.found.Record.Root, path)
 		cancel()
-		if err == nil || errors.Is(err, errNoMultivariant) {
-			return p, err
+		if failed == nil || absentPlaylist(failed) && !errors.Is(failed, errDenied) {
+			return p, failed
 		}
-		r.config.Logger.WarnContext(ctx, "multivariant playlist not read", "edge", id, "path", path, "error", err)
+		if !absentPlaylist(failed) || errors.Is(err, meta.ErrNoEdges) {
+			err = failed // one that could not be asked weighs more than one that denies
+		}
+		if !errors.Is(failed, errDenied) {
+			r.config.Logger.WarnContext(ctx, "multivariant playlist not read", "edge", id, "path", path, "error", failed)
+		}
 	}
 	return nil, err
 }
