@@ -69,6 +69,10 @@ func New(c Config) *Router {
 	if c.HTTP == nil {
 		c.HTTP = http.DefaultClient
 	}
+	// An edge must not have its router ask machines that it cannot reach itself.
+	direct := *c.HTTP
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.HTTP = &direct
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
