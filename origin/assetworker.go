@@ -42,6 +42,7 @@ func (o *Origin) runWorker() {
 		if o.ctx.Err() != nil {
 			return
 		}
+		o.assets.jobs.dropLocal()
 		o.config().Logger.Error("the origin's worker has ended; it is started again", "error", err)
 		if time.Since(began) > time.Minute {
 			attempt = 1

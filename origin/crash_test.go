@@ -35,6 +35,10 @@ const (
 
 func TestMain(m *testing.M) {
 	sandbox.Main()
+	if dir := os.Getenv(workerDir); dir != "" {
+		fmt.Fprintln(os.Stderr, beWorker(dir, os.Getenv(workerSocket)))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(crashDir); dir != "" {
 		if err := beOrigin(dir, os.Getenv(crashMeta)); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -68,6 +68,7 @@ type task struct {
 type lease struct {
 	token  string
 	worker string
+	local  bool // of this origin's own worker
 	since  time.Time
 	until  time.Time
 }

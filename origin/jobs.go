@@ -127,7 +127,7 @@ func (q *jobs) lease(ask work.Ask) (*work.Task, time.Duration) {
 	}
 	var token [8]byte
 	_, _ = rand.Read(token[:]) // never fails
-	best.lease = &lease{token: hex.EncodeToString(token[:]), worker: ask.Worker, since: now, until: now.Add(work.LeaseTime)}
+	best.lease = &lease{token: hex.EncodeToString(token[:]), worker: ask.Worker, local: ask.Local, since: now, until: now.Add(work.LeaseTime)}
 	best.progress = work.Progress{}
 	return q.describe(of, best, ask.Local), 0
 }
@@ -150,6 +150,19 @@ func (q *jobs) expire(j *job, t *task, now time.Time) {
 	}
 	q.assets.origin.config().Logger.Warn("a worker fell silent; its task goes to another", "worker", t.lease.worker, "asset", j.asset.id, "piece", t.work.Piece.Index, "renditions", t.work.Renditions)
 	q.giveBack(j, t, "the worker "+t.lease.worker+" fell silent", 0)
+}
+
+// dropLocal takes the tasks of this origin's own worker, which has just ended.
+func (q *jobs) dropLocal() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range q.all {
+		for _, t := range j.tasks {
+			if t.lease != nil && t.lease.local {
+				q.giveBack(j, t, "the origin's own worker ended", 0)
+			}
+		}
+	}
 }
 
 // giveBack counts a failed attempt; mu is held.
