@@ -28,6 +28,7 @@ type fakeMeta struct {
 	mu       sync.Mutex // guards all below
 	records  map[string]meta.Resolution
 	absent   map[string]error
+	bound    map[[32]byte]string // names by what tickets bound while they grew
 	network  *meta.Network
 	changed  chan struct{}
 	failing  error
@@ -100,6 +101,9 @@ func (m *fakeMeta) Locate(_ context.Context, bind [32]byte) (meta.Resolution, er
 		if r.Growing == nil && r.Record.Root.Digest == bind || r.Growing != nil && r.Growing.Bind() == bind {
 			return r, m.failing
 		}
+	}
+	if r, ok := m.records[m.bound[bind]]; ok {
+		return r, m.failing
 	}
 	return meta.Resolution{}, meta.ErrNotFound
 }

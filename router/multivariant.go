@@ -57,6 +57,13 @@ var errNoMultivariant = errors.New("no multivariant playlist")
 // the other until one shows what the root has. That there is none they must prove
 // too: when they only say so, they are asked again soon.
 func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, path string) (*presentation, error) {
+	if q.found.Growing != nil {
+		return r.presentGrowing(ctx, q, ticket, path)
+	}
+	return r.presentRoot(ctx, q, ticket, path)
+}
+
+func (r *Router) presentRoot(ctx context.Context, q *request, ticket *meta.Issued, path string) (*presentation, error) {
 	key := presentationKey{q.found.Record.Root, path}
 	p, err := r.memory.presentations.get(ctx, key, func(ctx context.Context) (*presentation, time.Duration) {
 		p, err := r.readPresentation(ctx, q, ticket, path)

@@ -92,7 +92,7 @@ func (r *Router) open(w http.ResponseWriter, req *http.Request) error {
 		return err
 	}
 	answer := Session{
-		Ticket: issued.Text, TicketID: issued.Ticket.ID.String(), Class: "A", Root: q.found.Record.Root.String(), Kind: "object",
+		Ticket: issued.Text, TicketID: issued.Ticket.ID.String(), Class: "A", Kind: "object",
 		Edges: []SessionEdge{}, Expires: issued.Ticket.ID.NotAfter().UTC(),
 	}
 	if q.found.Record.Kind == meta.Bundle {
@@ -107,6 +107,7 @@ func (r *Router) open(w http.ResponseWriter, req *http.Request) error {
 	if err := r.video(req.Context(), req, q, &issued, &answer); err != nil {
 		return err
 	}
+	answer.Root = q.found.Record.Root.String() // a newer state's, if it has grown meanwhile
 	return writeJSON(w, answer)
 }
 
