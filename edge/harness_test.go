@@ -341,10 +341,11 @@ func content(seed, size int) []byte {
 
 // published is a bundle or an object that some edges hold.
 type published struct {
-	record  meta.Record
-	blocks  []sds.CID
-	files   map[string][]byte
-	holders []meta.EdgeID
+	record   meta.Record
+	blocks   []sds.CID
+	files    map[string][]byte
+	holders  []meta.EdgeID
+	manifest *sds.Manifest
 }
 
 // publish puts files on the edges given and tells the meta node of them.
@@ -386,6 +387,7 @@ func (w *world) publish(name string, files map[string][]byte, holders ...*testEd
 			w.t.Fatal(err)
 		}
 	}
+	p.manifest = manifest
 	manifestCID, err := manifest.Encode(ctx, sink)
 	if err != nil {
 		w.t.Fatal(err)

@@ -54,6 +54,7 @@ type node struct {
 	warm        *warm
 	unticketed  atomic.Pointer[serve.Budget]
 	healing     chan sds.CID
+	unbanned    chan struct{}
 
 	draining atomic.Bool
 	begun    time.Time
@@ -69,6 +70,7 @@ func open(a *App) (n *node, err error) {
 	n = &node{
 		signer: a.signer, log: a.log, begun: time.Now(), warm: newWarm(),
 		peers: peers.NewTable(a.signer.Key()), healing: make(chan sds.CID, 64),
+		unbanned: make(chan struct{}, 1),
 	}
 	n.app.Store(a)
 	var closers []func() error
@@ -119,7 +121,7 @@ func open(a *App) (n *node, err error) {
 // wire makes the parts that need no closing.
 func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	n.keeper, err = keep.Open(keep.Config{
-		Store: n.disk, Forget: n.fill.Memory().Forget, Fill: n.fill, State: n.state,
+		Store: n.disk, Forget: n.fill.Memory().Forget, Fill: n.fill, State: n.state, Banned: n.revocations.Object,
 		Changed: func(root [32]byte) { n.catalog.Forget(root) }, Logger: n.log, Now: time.Now,
 		ShardSize: n.app.Load().shardSize,
 	})
@@ -155,7 +157,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	n.load = newGauge(n)
 	n.agent = agent.New(agent.Config{
 		Meta: caller{n}, Peers: n.peers, State: n.state, Keeper: n.keeper, Revocations: n.revocations,
-		Revoked: n.catalog.Revoke, Load: n.load.read, Accepted: n.sessions.Accepted, Cached: n.warm.filter,
+		Revoked: n.revoked, Load: n.load.read, Accepted: n.sessions.Accepted, Cached: n.warm.filter,
 		Draining: n.isDraining, Dial: dialler.Dial, Version: version(), Logger: n.log,
 	})
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stratos-mesh/stratos/edge/peers"
+	"github.com/stratos-mesh/stratos/edge/state"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/sds"
 )
@@ -64,12 +65,25 @@ func (n *node) corrupt(cid sds.CID, class sds.Class) {
 	}
 }
 
-// heal puts pinned blocks back that were corrupt.
+// revoked is called when revocations are newly in force, among them perhaps one
+// that takes a ban back.
+func (n *node) revoked() {
+	n.catalog.Revoke()
+	select {
+	case n.unbanned <- struct{}{}:
+	default:
+	}
+}
+
+// heal puts pinned blocks back that were corrupt, and those that were banned
+// once.
 func (n *node) heal(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-n.unbanned:
+			n.restore(ctx)
 		case cid := <-n.healing:
 			block, _, err := n.fill.Get(ctx, cid, peers.Want{Class: sds.Pinned})
 			if err == nil {
@@ -81,22 +95,43 @@ func (n *node) heal(ctx context.Context) {
 				n.log.Info("a corrupt block was replaced", "cid", cid.String())
 				continue
 			}
-			n.recheck(ctx)
+			// It is not known whose the block is.
+			n.replicate(ctx, n.keeper.Units())
 		}
 	}
 }
 
-// recheck looks through all units, where it is not known whose a block is.
-func (n *node) recheck(ctx context.Context) {
-	for _, u := range n.keeper.Units() {
-		if ctx.Err() != nil {
+// restore completes units that were so without something that is banned no
+// longer. Others may hear of that later and refuse it until then; for longer
+// than this the meta node cares, who is told that they are partial.
+func (n *node) restore(ctx context.Context) {
+	units := n.keeper.Lacking()
+	for wait := time.Second; wait <= 32*time.Second; wait *= 2 {
+		if units = n.replicate(ctx, units); len(units) == 0 {
 			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// replicate looks through units, fetches what is missing of them, and returns
+// those of which something still is.
+func (n *node) replicate(ctx context.Context, units []state.Unit) (partial []state.Unit) {
+	for _, u := range units {
+		if ctx.Err() != nil {
+			return partial
 		}
 		w := meta.Work{Unit: u.Unit, Shard: u.Shard, Record: u.Record, Sources: u.Sources}
 		if err := n.keeper.Replicate(ctx, w); err != nil && !errors.Is(err, context.Canceled) {
 			n.log.Warn("a unit is not complete", "name", u.Record.Name, "error", err)
+			partial = append(partial, u)
 		}
 	}
+	return partial
 }
 
 // scrub reads every block again within the store's period.

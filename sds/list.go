@@ -2,6 +2,7 @@ package sds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -18,6 +19,8 @@ type lister struct {
 	// object is called with every file; inside is nil for a file of one slice,
 	// and what the directory says of its size may not be true.
 	object func(path string, l link, inside *node) error
+	// skipped is called with what the getter leaves out; nil makes it an error.
+	skipped func(path string, l link) error
 
 	dirs, objects int
 }
@@ -37,6 +40,9 @@ func (s *lister) visit(ctx context.Context, l link, path string, at within) erro
 		return s.file(path, l, nil)
 	}
 	n, length, err := at.node(ctx, s.getter, l)
+	if errors.Is(err, ErrSkip) && s.skipped != nil {
+		return s.skipped(path, l)
+	}
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ type Shard struct {
 	Index, Count int
 	// Bytes of content in a part, but the last.
 	Bytes int64
+	// Size of an object whose root node the Getter leaves out (ErrSkip), which
+	// still counts for where the others lie; nil where nothing is left out.
+	Size func(object CID) (int64, error)
 }
 
 // Of is the part in which an object lies that begins at an offset.
@@ -59,6 +62,13 @@ func walkShard(ctx context.Context, g Getter, root CID, shard Shard, each func(c
 			objects = append(objects, object{path, l})
 			return nil
 		},
+	}
+	if shard.Size != nil {
+		all.skipped = func(path string, l link) (err error) {
+			l.size, err = shard.Size(l.cid)
+			objects = append(objects, object{path, l})
+			return err
+		}
 	}
 	if err := all.list(ctx, root); err != nil {
 		return err

@@ -3,7 +3,9 @@ package sds_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,5 +84,80 @@ func TestAPartThatCannotBeIsRefused(t *testing.T) {
 		if err := sds.WalkShard(t.Context(), mem.New(), sds.Sum(sds.DagPB, nil), s, nil); !errors.Is(err, sds.ErrMalformed) {
 			t.Errorf("%+v: got %v, want ErrMalformed", s, err)
 		}
+	}
+}
+
+// leaving is a store that leaves one node out.
+type leaving struct {
+	sds.Getter
+	without sds.CID
+}
+
+func (g leaving) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
+	if cid == g.without {
+		return nil, fmt.Errorf("banned: %w", sds.ErrSkip)
+	}
+	return g.Getter.Get(ctx, cid)
+}
+
+// What a Getter leaves out is passed over with all below it, and moves no other
+// object to another part.
+func TestAWalkPassesOverWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	store := mem.New()
+	m := bundle(t, store, map[string]int64{"a": 700_000, "b/1": 3_500_000, "b/2": 1_400_000, "c": 2_100_000, "d": 10})
+	var big sds.Object
+	for _, o := range m.Objects {
+		if o.Size > big.Size {
+			big = o
+		}
+	}
+	below := map[sds.CID]bool{}
+	if err := sds.Walk(t.Context(), store, big.CID, func(cid sds.CID, _ int64) error { below[cid] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	collect := func(g sds.Getter, walk func(g sds.Getter, each func(sds.CID, int64) error) error) []sds.CID {
+		var out []sds.CID
+		if err := walk(g, func(cid sds.CID, _ int64) error {
+			out = append(out, cid)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	walks := map[string]func(sds.Getter, func(sds.CID, int64) error) error{
+		"the whole": func(g sds.Getter, each func(sds.CID, int64) error) error {
+			return sds.Walk(t.Context(), g, m.Root, each)
+		},
+	}
+	for i := range 3 {
+		shard := sds.Shard{Index: i, Count: 3, Bytes: m.Size() / 3, Size: func(cid sds.CID) (int64, error) {
+			if cid != big.CID {
+				t.Errorf("asked for the size of %s", cid)
+			}
+			return big.Size, nil
+		}}
+		walks[fmt.Sprint("part ", i)] = func(g sds.Getter, each func(sds.CID, int64) error) error {
+			return sds.WalkShard(t.Context(), g, m.Root, shard, each)
+		}
+	}
+	for name, walk := range walks {
+		// Other files may have slices in common with it: those stay.
+		others := func(list []sds.CID) []sds.CID {
+			return slices.DeleteFunc(slices.Clone(list), func(cid sds.CID) bool { return below[cid] })
+		}
+		all, got := collect(store, walk), collect(leaving{store, big.CID}, walk)
+		if !slices.Equal(others(got), others(all)) || slices.Contains(got, big.CID) {
+			t.Errorf("%s: %d blocks of %d", name, len(got), len(all))
+		}
+	}
+	lost := sds.Shard{Index: 0, Count: 2, Bytes: 1 << 20, Size: func(sds.CID) (int64, error) { return 0, sds.ErrMalformed }}
+	if err := sds.WalkShard(t.Context(), leaving{store, big.CID}, m.Root, lost, func(sds.CID, int64) error { return nil }); !errors.Is(err, sds.ErrMalformed) {
+		t.Errorf("a size that nobody knows: %v", err)
+	}
+	lost.Size = nil
+	if err := sds.WalkShard(t.Context(), leaving{store, big.CID}, m.Root, lost, func(sds.CID, int64) error { return nil }); !errors.Is(err, sds.ErrSkip) {
+		t.Errorf("nothing may be left out: %v", err)
 	}
 }

@@ -2,8 +2,13 @@ package sds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
+
+// ErrSkip from the Getter of a walk leaves a node out, with all that hangs below
+// it: what a walk is not to come by.
+var ErrSkip = errors.New("left out")
 
 // maxWalkNodes bounds the nodes of one walk: with full nodes 2^20 of them stand
 // over 1 PiB of content. Walk remembers each in about 80 bytes.
@@ -58,6 +63,9 @@ func (w *walker) visit(ctx context.Context, l link, at within) error {
 	}
 	w.seen[l.cid] = true
 	n, length, err := at.node(ctx, w.getter, l)
+	if errors.Is(err, ErrSkip) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +25,8 @@ import (
 // atOnce is how many slices of a unit are looked at at the same time.
 const atOnce = 8
 
-// complete reads, fetches and pins every block of a unit. It returns how many
+// complete reads, fetches and pins every block of a unit, but for banned objects
+// that are not here, which nobody hands out; those are noted. It returns how many
 // bytes the unit has and how many of them are still missing.
 func (k *Keeper) complete(ctx context.Context, u *state.Unit, bytesPerSecond int64) (total, missing int64, err error) {
 	limit := rate.NewLimiter(rate.Inf, 0)
@@ -30,7 +34,7 @@ func (k *Keeper) complete(ctx context.Context, u *state.Unit, bytesPerSecond int
 		limit = rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond, 4*sds.MaxBlockSize)))
 	}
 	c := &completion{
-		keeper: k, limit: limit, leased: k.leasedHere(),
+		without: make(map[sds.CID]bool), keeper: k, limit: limit, leased: k.leasedHere(),
 		want: peers.Want{Unit: u.Unit, Holders: u.Sources, Class: sds.Pinned},
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -42,7 +46,7 @@ func (k *Keeper) complete(ctx context.Context, u *state.Unit, bytesPerSecond int
 			return nil // a node was pinned when it was read to be walked
 		}
 		group.Go(func() error {
-			if err := c.pin(groupCtx, cid); err != nil {
+			if err := c.pin(groupCtx, cid); err != nil && !errors.Is(err, sds.ErrSkip) {
 				gone.Add(size)
 				if groupCtx.Err() != nil || errors.Is(err, sds.ErrFull) {
 					return err
@@ -56,6 +60,12 @@ func (k *Keeper) complete(ctx context.Context, u *state.Unit, bytesPerSecond int
 	err = errors.Join(walkErr, group.Wait())
 	if first := c.failed.Load(); err == nil && first != nil {
 		err = *first
+	}
+	if err == nil && c.without[u.Record.Root] {
+		err = k.config.Banned(u.Record.Root) // nothing is left to be complete
+	}
+	if u.Without = slices.Collect(maps.Keys(c.without)); err == nil && len(u.Without) > maxWithout {
+		u.Without, err = nil, fmt.Errorf("more than %d objects of it are banned", maxWithout)
 	}
 	if err != nil {
 		return total, gone.Load(), fmt.Errorf("complete unit %x of %s: %w", u.Unit[:6], u.Record.Name, err)
@@ -78,7 +88,8 @@ func (k *Keeper) blocks(ctx context.Context, u *state.Unit, g sds.Getter, each f
 	if len(record.Units) <= 1 {
 		return sds.Walk(ctx, g, record.Root, each)
 	}
-	return sds.WalkShard(ctx, g, record.Root, sds.Shard{Index: u.Shard, Count: len(record.Units), Bytes: k.config.ShardSize}, each)
+	shard := sds.Shard{Index: u.Shard, Count: len(record.Units), Bytes: k.config.ShardSize, Size: sizes(ctx, g, &record)}
+	return sds.WalkShard(ctx, g, record.Root, shard, each)
 }
 
 // manifestRest walks what hangs below a manifest of more than one slice.
@@ -97,6 +108,9 @@ type completion struct {
 	// leased blocks came under a grant, so they are pinned and were checked.
 	leased map[sds.CID]bool
 	failed atomic.Pointer[error]
+
+	mu      sync.Mutex // guards without
+	without map[sds.CID]bool
 }
 
 // Get reads a block from here or another edge, and pins it.
@@ -110,6 +124,12 @@ func (c *completion) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, err
 	case err != nil:
+		if why := c.keeper.config.Banned(cid); why != nil {
+			c.mu.Lock()
+			c.without[cid] = true
+			c.mu.Unlock()
+			return nil, fmt.Errorf("%w: %w", sds.ErrSkip, why)
+		}
 		if err := c.limit.WaitN(ctx, sds.SliceSize); err != nil {
 			return nil, err
 		}

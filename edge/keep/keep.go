@@ -28,6 +28,9 @@ type Config struct {
 	// Forget takes a block that was deleted out of the memory before the disk.
 	Forget func(cid sds.CID)
 	Fill   *fill.Filler
+	// Banned says why an object may be neither fetched nor stored; nil when it
+	// may. A unit is complete without it.
+	Banned func(cid sds.CID) error
 	State  *state.State
 	// Changed is told the digest of a root that came or went; may be nil.
 	Changed func(root [32]byte)
@@ -237,7 +240,7 @@ func (k *Keeper) Replicate(ctx context.Context, w meta.Work) error {
 	k.work.Lock()
 	u := &state.Unit{Unit: w.Unit, Shard: w.Shard, Record: w.Record, Sources: w.Sources}
 	if old := k.find(w.Unit, w.Record.Root); len(old) > 0 {
-		u.Complete, u.Share = old[0].Complete, old[0].Share
+		u.Complete, u.Share, u.Without = old[0].Complete, old[0].Share, old[0].Without
 	}
 	// Remembered before the first block, so that no sweep takes what arrives.
 	err := k.remember(u)

@@ -58,7 +58,7 @@ func (k *Keeper) mark(ctx context.Context) error {
 	for _, u := range k.Units() {
 		k.sweep.spare(u.Record.Manifest)
 		heal := k.config.Fill.Getter(peers.Want{Unit: u.Unit, Holders: u.Sources, Class: sds.Pinned})
-		err := k.blocks(ctx, &u, heal, func(cid sds.CID, _ int64) error {
+		err := k.blocks(ctx, &u, lawful{k, heal}, func(cid sds.CID, _ int64) error {
 			k.sweep.spare(cid)
 			return nil
 		})
@@ -105,7 +105,7 @@ func (k *Keeper) sweepUnit(ctx context.Context, u *state.Unit) (int, error) {
 	}
 	// Nodes before what hangs below them: deleted from the end, an interrupted
 	// sweep leaves a tree that can be walked again.
-	walkErr := k.blocks(ctx, u, k.config.Store, func(cid sds.CID, _ int64) error {
+	walkErr := k.blocks(ctx, u, lawful{k, k.config.Store}, func(cid sds.CID, _ int64) error {
 		all = append(all, cid)
 		return nil
 	})

@@ -54,6 +54,8 @@ type Unit struct {
 	Share uint16
 	// Sources that had it when it was given.
 	Sources []meta.EdgeID
+	// Without are objects that are banned and were left out of a complete unit.
+	Without []sds.CID `json:",omitempty"`
 }
 
 // Lease holds the slices of an upload until a name is published, or a day more.
