@@ -158,7 +158,7 @@ func (n *node) wire(config EdgeConfig, client *http.Client) (err error) {
 	n.agent = agent.New(agent.Config{
 		Meta: caller{n}, Peers: n.peers, State: n.state, Keeper: n.keeper, Revocations: n.revocations,
 		Revoked: n.revoked, Load: n.load.read, Accepted: n.sessions.Accepted, Cached: n.warm.filter,
-		Draining: n.isDraining, Dial: dialler.Dial, Version: version(), Logger: n.log,
+		Draining: n.asksToDrain, Dial: dialler.Dial, Version: version(), Logger: n.log,
 	})
 	return nil
 }
@@ -211,12 +211,16 @@ func (n *node) Destruct() error {
 // isDraining tells that no new sessions are taken: the process is about to
 // exit, the operator asked for it, or the meta node did.
 func (n *node) isDraining() bool {
-	if n.draining.Load() || caddy.Exiting() {
+	if n.asksToDrain() {
 		return true
 	}
 	self := n.peers.Now().Self
 	return self != nil && self.State == meta.Draining
 }
+
+// asksToDrain is what the meta node is told: this edge's own reasons alone. Its
+// word back would keep an edge draining for ever that only started again.
+func (n *node) asksToDrain() bool { return n.draining.Load() || caddy.Exiting() }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
