@@ -56,7 +56,10 @@ func (r *Router) understand(ctx context.Context, client netip.Addr, path string)
 }
 
 // unit is the one that stands for the request in ranking. Shards of a large
-// bundle share the working set of the first.
+// bundle share the working set of the first: which of them a path lies in follows
+// from the sizes of all objects before it, which only the manifest tells, and a
+// router reads none. A ticket is good for the whole bundle anyway; the edge knows
+// the manifest, and asks the holders of the right shard.
 func (q *request) unit() meta.UnitKey {
 	if len(q.found.Record.Units) == 0 {
 		return meta.UnitKey(q.found.Record.Root.Digest)
