@@ -47,7 +47,7 @@ the command line for publishers and operators.`,
 		&cobra.Group{ID: groupDevelop, Title: "Develop (Caddy's own commands):"})
 	for id, commands := range map[string][]*cobra.Command{
 		groupPublish: {c.put(), c.get(), c.rm(), c.mv(), c.rootOf()},
-		groupLook:    {c.ls(), c.stat(), c.route(), c.status()},
+		groupLook:    {c.ls(), c.stat(), c.check(), c.route(), c.status()},
 		groupOperate: {c.up(), c.down(), c.doctor(), c.geo(), c.edge(), c.worker(), c.keys(), c.ban(), c.unban(), c.bans()},
 	} {
 		for _, command := range commands {

@@ -64,6 +64,14 @@ const caddyfile = `{
 {{- if $.Cert}}{{if https .}}
 	tls {{$.Cert}} {{$.Key}}
 {{- end}}{{end}}
+{{- if $.Edge}}
+	@playlists path *.m3u8
+	encode @playlists {
+		gzip
+		minimum_length 1
+		match header Content-Type application/vnd.apple.mpegurl*
+	}
+{{- end}}
 	{{$.Handler}}
 }
 {{end}}`
