@@ -74,15 +74,19 @@ func (s source) nodes(ctx context.Context, path string) (*mem.Store, error) {
 	return store, nil
 }
 
-// file reads a file and checks it against what the nodes say of its path.
-func (s source) file(ctx context.Context, nodes sds.Getter, root sds.CID, path string, limit int64) ([]byte, error) {
+// file reads a file of one slice and checks it against what the nodes say of its
+// path.
+func (s source) file(ctx context.Context, nodes sds.Getter, root sds.CID, path string) ([]byte, error) {
 	cid, err := sds.Lookup(ctx, proof{nodes}, root, path)
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.get(ctx, path, "", limit)
-	if errors.Is(err, errDenied) {
-		return nil, fmt.Errorf("%s: %w: the edge denies what its nodes prove", path, sds.ErrCorrupt)
+	if cid.Codec != sds.Raw {
+		return nil, fmt.Errorf("%s: %w: more than a slice", path, sds.ErrTooLarge)
+	}
+	body, err := s.get(ctx, path, "", sds.SliceSize)
+	if errors.Is(err, errDenied) || errors.Is(err, sds.ErrTooLarge) {
+		return nil, fmt.Errorf("%s: %w: not what its nodes prove", path, sds.ErrCorrupt)
 	}
 	if err != nil {
 		return nil, err

@@ -31,12 +31,17 @@ func TestAPlaylistThatEdgesDenyIsLookedForAgain(t *testing.T) {
 
 func TestAnEdgeThatDeniesWhatItsNodesProveFails(t *testing.T) {
 	f := newFilm(newScene(t))
-	f.everyEdge(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("format") == "nodes" {
-			f.edges[0].nodes(r.Context(), w, "master.m3u8")
-			return
-		}
-		http.NotFound(w, r)
-	})
-	f.problem(f.get(inFrankfurt, master), http.StatusServiceUnavailable, "no-playlist")
+	for _, lie := range []http.HandlerFunc{
+		http.NotFound,
+		func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) },
+	} {
+		f.everyEdge(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("format") == "nodes" {
+				f.edges[0].nodes(r.Context(), w, "master.m3u8")
+				return
+			}
+			lie(w, r)
+		})
+		f.problem(f.get(inFrankfurt, master), http.StatusServiceUnavailable, "no-playlist")
+	}
 }

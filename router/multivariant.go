@@ -1,6 +1,7 @@
 package router
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,9 +42,10 @@ const (
 	// playlistSuffix is how multivariant playlists are told from other files
 	// before they are read.
 	playlistSuffix = ".m3u8"
-	// maxMultivariant bounds one of them, 1 MiB, so that publishers cannot fill
-	// this memory.
-	maxMultivariant = 1 << 20
+	// maxMultivariant and maxLines bound one of them, and maxRewritten what the
+	// router makes of it, so that publishers cannot fill its memory nor have it
+	// make much out of little. Ours have some 5 KiB.
+	maxMultivariant, maxLines, maxRewritten = 64 << 10, 1000, 1 << 20
 	// What lies beside a multivariant playlist.
 	posterName, thumbnailsName = "poster.jpg", "thumbnails.vtt"
 	// edgeTime is what one edge has to give it.
@@ -120,7 +122,10 @@ func (s source) present(ctx context.Context, root sds.CID, path string) (*presen
 	if err != nil {
 		return nil, err
 	}
-	text, err := s.file(ctx, nodes, root, path, maxMultivariant)
+	text, err := s.file(ctx, nodes, root, path)
+	if errors.Is(err, sds.ErrTooLarge) || len(text) > maxMultivariant || bytes.Count(text, []byte("\n")) > maxLines {
+		return nil, errNoMultivariant
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +135,9 @@ func (s source) present(ctx context.Context, root sds.CID, path string) (*presen
 	}
 	// What it lacks to be steered is made up for here, the same each time.
 	if err := playlist.AddStableIDs(); err != nil {
+		return nil, errNoMultivariant
+	}
+	if tooLarge(playlist) {
 		return nil, errNoMultivariant
 	}
 	p := &presentation{
@@ -143,6 +151,18 @@ func (s source) present(ctx context.Context, root sds.CID, path string) (*presen
 	}
 	return p, nil
 }
+
+// tooLarge tries what rewrite will make of a playlist, whose variables may stand
+// for much text.
+func tooLarge(p *hls.Playlist) bool {
+	base := &url.URL{Scheme: "https", Host: "edge.invalid", Path: "/" + strings.Repeat("t", ticketText)}
+	trial, ways := p.Clone(), []hls.Pathway{{ID: "e1", Base: base}, {ID: "e2", Base: base}}
+	// One that cannot be rewritten at all is refused with the reason.
+	return trial.SetPathways(base.String(), ways) == nil && len(trial.Encode()) > maxRewritten
+}
+
+// ticketText is about the length of a ticket in a URL.
+const ticketText = 600
 
 // titleData is the DATA-ID under which a multivariant playlist tells its title.
 const titleData = "com.apple.hls.title"
