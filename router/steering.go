@@ -69,8 +69,17 @@ func (r *Router) steer(w http.ResponseWriter, req *http.Request) error {
 		path = MultivariantName
 	}
 	p, err := r.present(req.Context(), q, ticket, path)
-	if err != nil {
+	if err != nil && !absentPlaylist(err) {
+		// This router has not seen it, and the ticket's edges may be gone.
+		if spare, failed := r.spare(req.Context(), q, ticket.Ticket); failed == nil {
+			p, err = r.present(req.Context(), q, spare, path)
+		}
+	}
+	switch {
+	case absentPlaylist(err):
 		return httperr.Wrap(err, http.StatusNotFound, "not-found", "there is no such multivariant playlist")
+	case err != nil:
+		return err
 	}
 	m := &SteeringManifest{Version: 1, TTL: steeringTTL, ReloadURI: steeringURL(self(req), ticket.Text, path), Priority: []string{}}
 	current := req.URL.Query().Get("_HLS_pathway")
