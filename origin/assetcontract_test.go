@@ -60,7 +60,18 @@ func assetRows() []row {
 		{id: "A13", config: small, steps: []step{film, source, film, source.gives(507, "no-room")}},
 		{id: "A14", config: withVideo, steps: []step{ask("GET", "/v1/assets/none", 404).gives(404, "no-asset")}},
 		{id: "A15", steps: []step{film.gives(501, "no-video")}},
-		{id: "W1"}, {id: "W2"}, {id: "W3"}, {id: "W4"}, {id: "W5"}, {id: "W6"}, {id: "W7"}, {id: "W8"}, {id: "W9"}, // TestTheProtocolOfWorkers
+		{id: "A16", config: withVideo, steps: []step{
+			film, ask("POST", "%L/retry", 409).gives(409, "retry"), // and TestAVideoThatFailedIsTriedAgain
+		}},
+		{id: "W1"},
+		{id: "W2"},
+		{id: "W3"},
+		{id: "W4"},
+		{id: "W5"},
+		{id: "W6"},
+		{id: "W7"},
+		{id: "W8"},
+		{id: "W9"}, // TestTheProtocolOfWorkers
 		{id: "W10", config: withVideo, before: limited(apikey.Key{Scopes: []apikey.Scope{apikey.Read, apikey.Write, apikey.Delete}}), steps: []step{
 			{method: "POST", path: "/v1/work/lease", body: `{"worker":"w","kinds":["video"]}`, status: 403, kind: "scope"},
 		}},

@@ -145,6 +145,7 @@ func (g *growth) show(ctx context.Context) (bool, error) {
 	if _, err := g.asset.origin.config().Meta.Grow(ctx, *state); err != nil {
 		return false, fmt.Errorf("state %d of %s: %w", state.Sequence, state.Name, err)
 	}
+	g.asset.origin.counters.VideoStates.Add(1)
 	g.last, g.length, g.made, g.told = state, tree.Duration, time.Now(), time.Now()
 	if g.asset.state().State == assetEncoding {
 		err = g.asset.change(func(i *assetInfo) { i.State = assetPlayable })
@@ -236,7 +237,7 @@ func (g *growth) state(ctx context.Context, tree transcode.Tree, files map[strin
 		Name: info.Name, Upload: g.bundle.upload().ID, Sequence: sequence, Root: manifest.Root, Manifest: cid,
 		Objects: int64(len(files)), Replicas: g.bundle.upload().Replicas, Time: o.stamp(),
 	}
-	var segments = make(map[string]bundleFile, len(files))
+	segments := make(map[string]bundleFile, len(files))
 	for path, f := range files {
 		state.Size += f.Size
 		if len(f.Tally.Edges) > 0 { // the playlists are in the tally of the batch

@@ -205,9 +205,12 @@ func (h *hooks) deliver(a *asset, path string) {
 			return
 		}
 		if err = h.send(ctx, &m); err == nil || errors.Is(err, errPrivate) || config.Now().Sub(m.Created) >= hookFor {
+			count := &h.origin.counters.HooksSent
 			if err != nil {
+				count = &h.origin.counters.HooksDropped
 				config.Logger.Warn("a webhook is given up", "asset", a.id, "url", m.URL, "error", err)
 			}
+			count.Add(1)
 			_ = os.Rename(path, path+hookDone) // sent again after a restart otherwise; its id is the same
 			return
 		}

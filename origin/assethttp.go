@@ -44,12 +44,23 @@ func (o *Origin) serveAssets(w http.ResponseWriter, r *http.Request, rest string
 		return o.putSource(w, r, id)
 	case what == "source":
 		return methodNotAllowed(w, "PUT")
+	case what == "retry" && r.Method == http.MethodPost:
+		a, err := o.findAsset(w, r, id, apikey.Write)
+		if err != nil {
+			return err
+		}
+		if err := a.retry(); err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusAccepted, a.view(r.Context()))
+	case what == "retry":
+		return methodNotAllowed(w, "POST")
 	case what == "events" && r.Method == http.MethodGet:
 		return o.streamEvents(w, r, id)
 	case what == "events":
 		return methodNotAllowed(w, "GET")
 	}
-	return httperr.New(http.StatusNotFound, "not-found", "an asset has source and events")
+	return httperr.New(http.StatusNotFound, "not-found", "an asset has source, events and retry")
 }
 
 // findAsset returns an asset that the request's key may use in that way.

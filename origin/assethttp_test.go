@@ -80,6 +80,23 @@ func TestAFileThatIsNoVideo(t *testing.T) {
 	}
 }
 
+func TestAVideoThatFailedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := startStudio(t, nil)
+	s.net.Meta.Claim("taken")
+	v := s.make(`{"name":"taken/film"}`)
+	s.send(v.ID, "video 10")
+	s.until(v.ID, assetFailed)
+	s.ended(v.ID)
+	s.restart()
+	s.net.Meta.Release("taken")
+	s.want(http.StatusAccepted, "POST", "/v1/assets/"+v.ID+"/retry", nil)
+	if v = s.until(v.ID, assetReady); v.Reason != nil {
+		t.Errorf("ready with a reason: %+v", v.Reason)
+	}
+	s.want(http.StatusConflict, "POST", "/v1/assets/"+v.ID+"/retry", nil)
+}
+
 func TestANameThatIsNotFreeFailsBeforeTheEncoding(t *testing.T) {
 	t.Parallel()
 	s := startStudio(t, nil)

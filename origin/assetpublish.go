@@ -56,6 +56,7 @@ func (a *asset) finish(ctx context.Context, b *bundle, j *job, g *growth) error 
 	if err := a.change(func(i *assetInfo) { i.State, i.Result = assetReady, result }); err != nil {
 		return err
 	}
+	a.origin.counters.VideosReady.Add(1)
 	a.replaceOlder()
 	return nil
 }

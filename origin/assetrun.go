@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stratos-mesh/stratos/internal/httperr"
 	"github.com/stratos-mesh/stratos/meta"
 	"github.com/stratos-mesh/stratos/transcode"
 )
@@ -257,18 +259,40 @@ func (a *asset) patiently(ctx context.Context, do func() error) error {
 	}
 }
 
-// fail settles the asset for good. The source of a refused file goes; one that
-// we failed over stays as long as the asset, for the operator to look at.
+// fail settles the asset. The source of a refused file goes; one that we failed
+// over stays as long as the asset, so that it can be tried again.
 func (a *asset) fail(reason *Reason) error {
 	if err := a.change(func(i *assetInfo) { i.State, i.Reason = assetFailed, reason }); err != nil {
 		return err
 	}
+	a.origin.counters.VideosFailed.Add(1)
 	a.clearWork()
 	if b := a.origin.bundles.get(a.state().Bundle); b != nil {
 		_ = a.origin.bundles.remove(b)
 	}
-	a.clearSource()
+	if strings.HasPrefix(reason.Type, reasonType+"source-") {
+		a.clearSource()
+	}
 	return nil
+}
+
+// retry begins again with an asset that failed though its source is good.
+func (a *asset) retry() error {
+	info := a.state()
+	if _, err := os.Stat(a.sourcePath()); info.State != assetFailed || err != nil {
+		return httperr.New(http.StatusConflict, "retry", "only an asset that failed and has its source can be tried again; this one is "+info.State)
+	}
+	a.halt()
+	a.mu.Lock()
+	a.ended = nil
+	a.mu.Unlock()
+	err := a.change(func(i *assetInfo) {
+		i.State, i.Reason, i.Plan, i.Bundle, i.Redone = assetProbing, nil, nil, "", 0
+	})
+	if err == nil {
+		a.start()
+	}
+	return err
 }
 
 func (a *asset) clearWork() {

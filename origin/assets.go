@@ -263,13 +263,6 @@ func (s *assets) sandbox(ctx context.Context) (*sandbox.Box, error) {
 	return box, err
 }
 
-// close waits for all that runs; Close has cancelled it.
-func (s *assets) close() {
-	for _, a := range s.list() {
-		a.halt()
-	}
-}
-
 // newerPublished tells whether a younger asset has the name already.
 func (s *assets) newerPublished(name meta.Name, than time.Time) bool {
 	for _, a := range s.list() {

@@ -15,6 +15,12 @@ type Counters struct {
 	BytesIn atomic.Int64
 	// Published names, Removed names, and uploads and bundles that Expired.
 	Published, Removed, Expired atomic.Int64
+	// Videos that became ready, that failed, and states of growing ones shown.
+	VideosReady, VideosFailed, VideoStates atomic.Int64
+	// Tasks of videos that workers did, and those that were given back.
+	TasksDone, TasksFailed atomic.Int64
+	// HooksSent are webhooks that were taken, HooksDropped those given up.
+	HooksSent, HooksDropped atomic.Int64
 	// Refused by quota or rate.
 	Refused atomic.Int64
 	// Uploads are requests with a body under way; OpenUploads and OpenBundles wait

@@ -169,6 +169,7 @@ func (q *jobs) dropLocal() {
 func (q *jobs) giveBack(j *job, t *task, detail string, pause time.Duration) {
 	t.lease, t.progress = nil, work.Progress{Speed: t.progress.Speed}
 	t.attempts++
+	q.assets.origin.counters.TasksFailed.Add(1)
 	t.after = q.now().Add(pause)
 	if t.attempts >= taskAttempts {
 		j.fail(&exhausted{detail})
@@ -291,6 +292,7 @@ func (q *jobs) Complete(ctx context.Context, id string, d work.Done) error {
 	}
 	q.mu.Lock()
 	j.finished(t, line)
+	q.assets.origin.counters.TasksDone.Add(1)
 	q.remember(id)
 	q.mu.Unlock()
 	j.asset.announce()

@@ -28,7 +28,7 @@ type queue struct {
 
 func startQueue(t *testing.T) *queue {
 	t.Helper()
-	o := &Origin{}
+	o := &Origin{counters: &Counters{}}
 	c := Config{Dir: t.TempDir()}.withDefaults()
 	o.settings.Store(&c)
 	o.ctx, o.cancel = context.WithCancel(context.Background())

@@ -68,6 +68,13 @@ func (m *Meta) Claim(namespace string) {
 	m.owners[namespace] = "somebody else"
 }
 
+// Release takes a namespace from whoever has it.
+func (m *Meta) Release(namespace string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.owners, namespace)
+}
+
 // FailPublish makes publishing fail with err; nil ends it.
 func (m *Meta) FailPublish(err error) {
 	m.mu.Lock()

@@ -288,12 +288,16 @@ func TestWhatGoesWrongInATaskIsTold(t *testing.T) {
 		{"the source is refused", fails(refusal), nil, func(f work.Failure) bool { return f.Refusal != nil && f.Refusal.Sentence == "Broken." }},
 		{"results do not fit", fails(fmt.Errorf("piece 3: %w", transcode.ErrSeam)), nil, func(f work.Failure) bool { return f.Seam }},
 		{"something else", fails(errors.New("no memory")), nil, func(f work.Failure) bool { return strings.Contains(f.Detail, "no memory") && f.Refusal == nil }},
-		{"a panic", func(context.Context, *sandbox.Box, string, transcode.Plan, transcode.Task, string, func(transcode.Event)) error {
-			panic("index out of range")
-		}, nil,
-			func(f work.Failure) bool { return strings.Contains(f.Detail, "index out of range") }},
-		{"the origin has no room", (&origintest.Transcoder{}).Encode, func(string) error { return fmt.Errorf("%w: full", work.ErrRoom) },
-			func(f work.Failure) bool { return strings.Contains(f.Detail, "no room") }},
+		{
+			"a panic", func(context.Context, *sandbox.Box, string, transcode.Plan, transcode.Task, string, func(transcode.Event)) error {
+				panic("index out of range")
+			}, nil,
+			func(f work.Failure) bool { return strings.Contains(f.Detail, "index out of range") },
+		},
+		{
+			"the origin has no room", (&origintest.Transcoder{}).Encode, func(string) error { return fmt.Errorf("%w: full", work.ErrRoom) },
+			func(f work.Failure) bool { return strings.Contains(f.Detail, "no room") },
+		},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			t.Parallel()

@@ -65,7 +65,7 @@ type node interface {
 }
 
 // Handler answers the doors of an origin: /v1/files, /v1/list, /v1/uploads,
-// /v1/bundles, /v1/assets, /v1/work and /healthz. Sizes are in bytes; a zero is the default.
+// /v1/bundles, /v1/assets, /v1/work and /healthz, and shows a page, /upload. Sizes are in bytes; a zero is the default.
 type Handler struct {
 	// Keys is the file of API keys; `stratos key create` writes it.
 	Keys string `json:"keys,omitempty"`
@@ -194,6 +194,9 @@ func (h *Handler) check() error {
 
 // ServeHTTP answers the origin's paths and leaves others to the next handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if serveUploadPage(w, r) {
+		return nil
+	}
 	if !ours(r.URL.Path) {
 		return next.ServeHTTP(w, r)
 	}
