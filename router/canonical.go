@@ -32,7 +32,7 @@ func (r *Router) canonical(w http.ResponseWriter, req *http.Request) error {
 	if done, err := r.playlist(w, req, q, returned); done || err != nil {
 		return err
 	}
-	location, err := r.locate(ctx, q, req.TLS != nil, returned, query)
+	location, err := r.locate(ctx, q, r.config.Secure(req), returned, query)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (r *Router) playlist(w http.ResponseWriter, req *http.Request, q *request, 
 	if err != nil {
 		return false, err
 	}
-	text, err := r.rewrite(p, q, &ticket.Issued, q.found.Rest, self(req), req.TLS != nil)
+	text, err := r.rewrite(p, q, &ticket.Issued, q.found.Rest, r.self(req), r.config.Secure(req))
 	if err != nil {
 		return false, err
 	}
@@ -83,8 +83,8 @@ func acceptsGzip(field string) bool {
 }
 
 // self is this router as the client knows it.
-func self(req *http.Request) string {
-	if req.TLS != nil {
+func (r *Router) self(req *http.Request) string {
+	if r.config.Secure(req) {
 		return "https://" + req.Host
 	}
 	return "http://" + req.Host
@@ -107,15 +107,15 @@ func (r *Router) video(ctx context.Context, req *http.Request, q *request, issue
 	if err != nil {
 		return err
 	}
-	text, err := r.rewrite(p, q, issued, path, self(req), req.TLS != nil)
+	text, err := r.rewrite(p, q, issued, path, r.self(req), r.config.Secure(req))
 	if err != nil {
 		return err
 	}
 	answer.Multivariant, answer.Integrity = string(text), p.integrity
-	answer.Steering = steeringURL(self(req), issued.Text, path)
+	answer.Steering = steeringURL(r.self(req), issued.Text, path)
 	if len(answer.Edges) > 0 {
 		edge, _ := q.snapshot.table.Edge(answer.Edges[0].ID)
-		base := bundleURL(q.snapshot.table.base(edge, req.TLS != nil), issued.Text, q.found.Record.Name)
+		base := bundleURL(q.snapshot.table.base(edge, r.config.Secure(req)), issued.Text, q.found.Record.Name)
 		if p.poster {
 			answer.Poster = base + posterName
 		}

@@ -105,7 +105,7 @@ func (r *Router) explain(w http.ResponseWriter, req *http.Request) error {
 	}
 	for i := range answer.Candidates {
 		edge, _ := q.snapshot.table.Edge(answer.Candidates[i].Edge)
-		answer.Candidates[i].URL = q.snapshot.table.base(edge, req.TLS != nil)
+		answer.Candidates[i].URL = q.snapshot.table.base(edge, r.config.Secure(req))
 	}
 	return writeJSON(w, answer)
 }

@@ -42,6 +42,9 @@ type Config struct {
 	// have it; nil takes the connection's peer. No field of a request is ever
 	// believed here.
 	Client func(*http.Request) netip.Addr
+	// Secure tells whether the viewer came over TLS, by the same rules, since a
+	// proxy may end it; nil is whether this server's connection is.
+	Secure func(*http.Request) bool
 	// HTTP reads multivariant playlists from edges; nil is http.DefaultClient.
 	HTTP *http.Client
 	// Development allows edges without https.
@@ -65,6 +68,9 @@ type Router struct {
 func New(c Config) *Router {
 	if c.Client == nil {
 		c.Client = peer
+	}
+	if c.Secure == nil {
+		c.Secure = func(r *http.Request) bool { return r.TLS != nil }
 	}
 	if c.HTTP == nil {
 		c.HTTP = http.DefaultClient

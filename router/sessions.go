@@ -100,7 +100,7 @@ func (r *Router) open(w http.ResponseWriter, req *http.Request) error {
 	}
 	for _, id := range issued.Ticket.Edges {
 		if edge, ok := q.snapshot.table.Edge(meta.EdgeID(id)); ok {
-			url := edgeURL(q.snapshot.table.base(edge, req.TLS != nil), q, issued.Text, false, nil)
+			url := edgeURL(q.snapshot.table.base(edge, r.config.Secure(req)), q, issued.Text, false, nil)
 			answer.Edges = append(answer.Edges, SessionEdge{ID: edge.ID, URL: url})
 		}
 	}

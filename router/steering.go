@@ -81,9 +81,9 @@ func (r *Router) steer(w http.ResponseWriter, req *http.Request) error {
 	case err != nil:
 		return err
 	}
-	m := &SteeringManifest{Version: 1, TTL: steeringTTL, ReloadURI: steeringURL(self(req), ticket.Text, path), Priority: []string{}}
+	m := &SteeringManifest{Version: 1, TTL: steeringTTL, ReloadURI: steeringURL(r.self(req), ticket.Text, path), Priority: []string{}}
 	current := req.URL.Query().Get("_HLS_pathway")
-	r.prioritise(req.Context(), m, steeringView{q: q, ticket: ticket, p: p, path: path, base: current, tls: req.TLS != nil})
+	r.prioritise(req.Context(), m, steeringView{q: q, ticket: ticket, p: p, path: path, base: current, tls: r.config.Secure(req)})
 	if len(m.Priority) == 0 {
 		return problem(meta.ErrNoEdges)
 	}

@@ -96,7 +96,7 @@ func (p *pages) file(w http.ResponseWriter, r *http.Request, name string) error 
 
 // base is this router as the client knows it.
 func base(r *http.Request) string {
-	if r.TLS != nil {
+	if secure(r) {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host

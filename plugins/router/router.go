@@ -12,7 +12,8 @@
 // again when they change. Default is where clients are that no file knows.
 //
 // The viewer's address is the one that Caddy's trusted_proxies leads to, so set
-// trusted_proxies_strict with it.
+// trusted_proxies_strict with it. A trusted proxy that ends TLS must send
+// X-Forwarded-Proto and pass Host on, since players get whole URLs.
 package caddyrouter
 
 import (
@@ -23,6 +24,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,7 +123,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("stratos_router: metrics: %w", err)
 	}
 	h.router = router.New(router.Config{
-		Meta: self.Meta(), Geo: chain, Client: client, Development: self.Development(), Logger: h.log, Memory: kept, HTTP: self.HTTPClient(),
+		Meta: self.Meta(), Geo: chain, Client: client, Secure: secure, Development: self.Development(), Logger: h.log, Memory: kept, HTTP: self.HTTPClient(),
 	})
 	built, err := player.New()
 	if err != nil {
@@ -187,6 +189,24 @@ func client(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	return peer.Addr().Unmap()
+}
+
+// secure tells whether the viewer came over TLS: to this server, or to a proxy
+// that it trusts.
+func secure(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+		return false
+	}
+	told := r.Header.Values("X-Forwarded-Proto")
+	if len(told) == 0 {
+		return false
+	}
+	// The last word is that of the proxy nearest to this server.
+	last := told[len(told)-1]
+	return strings.EqualFold(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]), "https")
 }
 
 // remembered is a Memory in the pool; there is nothing to end about it.

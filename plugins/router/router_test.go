@@ -78,8 +78,8 @@ func (m *fakeMeta) Network(ctx context.Context, since uint64, wait time.Duration
 		}
 	}
 	return &meta.Network{Version: 7, Development: true, Edges: []meta.Edge{
-		{ID: 1, URL: "http://frankfurt.test", Lat: 50, Lon: 8, State: meta.Live},
-		{ID: 2, URL: "http://singapore.test", Lat: 1, Lon: 103, State: meta.Live},
+		{ID: 1, URL: "http://frankfurt.test", TLSURL: "https://frankfurt.test", Lat: 50, Lon: 8, State: meta.Live},
+		{ID: 2, URL: "http://singapore.test", TLSURL: "https://singapore.test", Lat: 1, Lon: 103, State: meta.Live},
 	}}, nil
 }
 
@@ -207,6 +207,38 @@ func TestAForwardedAddressCountsOnlyFromATrustedProxy(t *testing.T) {
 		}
 		if got := decision.Client; got.Source != test.source || got.Region != test.region {
 			t.Errorf("%s: got %+v, want %s %s", test.name, got, test.source, test.region)
+		}
+	}
+}
+
+func TestTLSOfAProxyCountsOnlyWhenItIsTrusted(t *testing.T) {
+	t.Cleanup(func() { stop(t) })
+	trust := " servers {\n  trusted_proxies static 127.0.0.0/8\n  trusted_proxies_strict\n }\n"
+	for _, test := range []struct{ name, global, proto, want string }{
+		{"nobody is trusted", "", "https", "http:"},
+		{"loopback is trusted", trust, "https", "https:"},
+		{"the nearest proxy counts", trust, "https, http", "http:"},
+		{"it says nothing", trust, "", "http:"},
+	} {
+		base, err := load(t, t.TempDir(), test.global, "stratos_router")
+		if err != nil {
+			t.Fatal(err)
+		}
+		get(t, base+"/pub/film.mp4", "") // it is ready
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/pub/film.mp4", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.proto != "" {
+			req.Header.Set("X-Forwarded-Proto", test.proto)
+		}
+		answer, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if got := answer.Header.Get("Location"); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: sent to %q, want %s", test.name, got, test.want)
 		}
 	}
 }
