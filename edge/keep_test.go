@@ -200,6 +200,7 @@ func TestLeftOversOfAnUploadGoADayAfterItsEnd(t *testing.T) {
 	}
 	keeper, err := keep.Open(keep.Config{
 		Store: e.disk, Forget: e.fill.Memory().Forget, Fill: e.fill, State: e.state, Logger: e.log, Now: clock,
+		Banned: e.revocations.Object,
 	})
 	if err != nil {
 		t.Fatal(err)

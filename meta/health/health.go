@@ -92,7 +92,7 @@ type edge struct {
 	known             bool      // it was heard, by this process or one before
 	draining, ordered bool      // by its own word, by the operator's
 	admitted          bool      // it was reached once, or by a process before
-	unreachable       bool      // the last to dial it could not
+	unreachable       bool      // those who dialled it last could not
 	reporters         map[string]time.Time
 	shown             meta.EdgeState // what Tick told last
 	silent            bool           // what Tick saw last
@@ -150,8 +150,8 @@ func (t *Tracker) Drain(id meta.EdgeID, draining bool) {
 	t.add(id, false).ordered = draining
 }
 
-// Dialled says what a node saw that dialled an edge from outside. Success also
-// clears what viewers reported.
+// Dialled says what those agreed on who dialled an edge from outside. Success
+// also clears what viewers reported.
 func (t *Tracker) Dialled(id meta.EdgeID, reached bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
