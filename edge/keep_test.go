@@ -251,11 +251,16 @@ func TestADrainingEdgeTakesNoNewSessionsAndFinishesTheOthers(t *testing.T) {
 	want(t, r, 503)
 	r, _ = e.get(t, "/healthz")
 	want(t, r, 200)
-	w.eventually("the meta node hears of it", func() bool {
+	told := func() bool {
 		w.meta.mu.Lock()
 		defer w.meta.mu.Unlock()
 		return w.meta.beats[e.id].Draining
-	})
+	}
+	if told() {
+		t.Error("the meta node's own order is told back to it, so it could never be taken back")
+	}
+	e.draining.Store(true)
+	w.eventually("the meta node hears of what the edge itself wants", told)
 }
 
 func TestAReplicaIsCompletedAtTheRateThatItsHolderAllows(t *testing.T) {
