@@ -109,6 +109,18 @@ func (g *growing) end(name meta.Name) {
 	g.drop(name)
 }
 
+// remove forgets a name that its owner removes, and tells whether it grew.
+func (g *growing) remove(name meta.Name, owner ed25519.PublicKey, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.byName[name]
+	if old == nil || !old.state.Owner.Equal(owner) {
+		return false
+	}
+	g.drop(name)
+	return now.Before(old.until)
+}
+
 // Grow shows a state of a bundle that is still being made.
 func (n *Node) Grow(ctx context.Context, g meta.GrowingState) (meta.Record, error) {
 	if err := g.Verify(n.cfg.ChainID); err != nil {

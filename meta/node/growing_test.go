@@ -159,3 +159,32 @@ func TestTicketsForAGrowingBundleBindNameAndOwner(t *testing.T) {
 		t.Errorf("without a bind: %v; without the class: %v; want ErrInvalid", issued[1].Err, issued[2].Err)
 	}
 }
+
+func TestAGrowingBundleThatItsOwnerRemovesIsGone(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t.TempDir()))
+	admit(t, n, 3)
+	if _, err := n.Grow(t.Context(), state(1, "first", "owner", 1, 2, 3)); err != nil {
+		t.Fatal(err)
+	}
+	remove := func(signer string) error {
+		m := meta.Removal{Name: "abc/film", Time: time.Now()}
+		m.Sign(key(signer), chainID)
+		return n.Remove(t.Context(), m)
+	}
+	if err := remove("stranger"); err == nil {
+		t.Error("a stranger removed it")
+	}
+	if _, err := n.Resolve(t.Context(), "abc/film"); err != nil {
+		t.Errorf("after a stranger's try: %v", err)
+	}
+	if err := remove("owner"); err != nil {
+		t.Errorf("its owner: %v", err)
+	}
+	if _, err := n.Resolve(t.Context(), "abc/film"); !errors.Is(err, meta.ErrNotFound) {
+		t.Errorf("by path: %v, want ErrNotFound", err)
+	}
+	if _, err := n.Locate(t.Context(), meta.GrowingBind("abc/film", public("owner"))); !errors.Is(err, meta.ErrNotFound) {
+		t.Errorf("by its bind: %v, want ErrNotFound", err)
+	}
+}

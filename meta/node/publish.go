@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -214,6 +215,9 @@ func (n *Node) Remove(ctx context.Context, m meta.Removal) error {
 	}
 	defer n.names.lock(m.Name.Namespace())()
 	err := n.readable(ctx, func() error { return n.remove(ctx, &m) })
+	if grew := n.growing.remove(m.Name, m.Owner, n.cfg.Now()); grew && errors.Is(err, meta.ErrNotFound) {
+		return nil // it was never published
+	}
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", m.Name, err)
 	}
