@@ -44,40 +44,57 @@ func lowest(plan transcode.Plan) []transcode.Rung {
 	return all[:min(len(all), lowMost)]
 }
 
-// guessLow chooses the low rungs for so many cores: as many as they make fast
-// enough together, and at least one.
-func guessLow(plan transcode.Plan, cores int) (names []string) {
+// lowCosts are the processor seconds that a second of video costs with the
+// lowest rung, with the two lowest, and so on.
+func lowCosts(plan transcode.Plan) (sums []float64) {
 	v := plan.Source.Video
 	if v == nil {
 		return nil
 	}
 	rate := func(r transcode.Ratio) float64 { return float64(r.Num) / math.Max(1, float64(r.Den)) }
 	pixels := float64(v.Width*v.Height) * rate(v.Rate)
-	cost := pixels * decodeCost
+	sum := pixels * decodeCost
 	if v.Codec != "h264" {
-		cost *= otherCost
+		sum *= otherCost
 	}
 	for _, r := range lowest(plan) {
-		cost += pixels*scaleCost + float64(r.Width*r.Height)*rate(plan.Rate)/float64(max(1, r.Divide))*encodeCost
-		if len(names) > 0 && float64(cores)/cost < playSpeed*lowMargin {
+		sum += pixels*scaleCost + float64(r.Width*r.Height)*rate(plan.Rate)/float64(max(1, r.Divide))*encodeCost
+		sums = append(sums, sum)
+	}
+	return sums
+}
+
+// guessLow chooses the low rungs for so many cores: as many as they make fast
+// enough together, and at least one.
+func guessLow(plan transcode.Plan, cores int) (names []string) {
+	rungs := lowest(plan)
+	for i, cost := range lowCosts(plan) {
+		if i > 0 && float64(cores)/cost < playSpeed*lowMargin {
 			break
 		}
-		names = append(names, r.Name)
+		names = append(names, rungs[i].Name)
 	}
 	return names
 }
 
-// tooSlow takes the largest rung out of the low pass when its first piece, after
-// a while, is made too slowly for viewers to begin, and nothing was shown yet. mu
-// of jobs is held.
+// tooSlow takes the largest rungs out of the low pass when its first piece, after
+// a while, is made too slowly for viewers to begin, nothing was shown yet, and
+// without them it should be fast enough: starting again costs what was done. mu of
+// jobs is held.
 func (j *job) tooSlow(t *task, now time.Time) bool {
 	speed := t.progress.Speed
-	if t.class != classLow || t.work.Piece.Index != 0 || len(j.low) < 2 || t.lease == nil || now.Sub(t.lease.since) < lowPatience ||
+	if t.class != classLow || t.work.Piece.Index != 0 || t.lease == nil || now.Sub(t.lease.since) < lowPatience ||
 		speed == 0 || speed >= playSpeed || j.asset.state().Sequence > 0 {
 		return false
 	}
-	j.regroup(j.low[:len(j.low)-1])
-	return true
+	costs := lowCosts(j.plan)
+	for n := len(j.low) - 1; n > 0 && len(j.low) <= len(costs); n-- {
+		if speed*costs[len(j.low)-1]/costs[n-1] >= playSpeed {
+			j.regroup(j.low[:n])
+			return true
+		}
+	}
+	return false
 }
 
 // lowSpeed is how fast the low rungs are made, measured; 0 before it can be told.

@@ -41,6 +41,23 @@ func TestAGuessOfWhatIsMadeFastEnough(t *testing.T) {
 	}
 }
 
+// Nothing that could be left out would make it fast: what is done stays.
+func TestALowPassThatIsMuchTooSlowStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := startQueue(t)
+		j := q.offer(24)
+		defer j.log.close()
+		low := q.take(work.Video)
+		for range 5 {
+			time.Sleep(lowPatience)
+			if _, err := q.Renew(t.Context(), low.ID, work.Progress{Done: 0.1, Speed: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // A worker that is too slow for all low rungs loses the task to one with fewer.
 func TestALowPassThatIsTooSlowGetsSmaller(t *testing.T) {
 	t.Parallel()
@@ -52,7 +69,7 @@ func TestALowPassThatIsTooSlowGetsSmaller(t *testing.T) {
 		if diff := cmp.Diff([]string{"video/360p", "video/234p"}, low.Task.Renditions); diff == "" {
 			t.Error("renditions are in the order of the ladder")
 		}
-		slow := work.Progress{Done: 0.1, Speed: 2}
+		slow := work.Progress{Done: 0.1, Speed: 3.8}
 		if _, err := q.Renew(t.Context(), low.ID, slow); err != nil {
 			t.Fatalf("after no time: %v", err)
 		}
@@ -71,8 +88,8 @@ func TestALowPassThatIsTooSlowGetsSmaller(t *testing.T) {
 		if _, err := q.Renew(t.Context(), next.ID, slow); err != nil {
 			t.Errorf("nothing smaller is left: %v", err)
 		}
-		if got := j.lowSpeed(); got != 2 {
-			t.Errorf("speed %v, want 2", got)
+		if got := j.lowSpeed(); got != 3.8 {
+			t.Errorf("speed %v, want 3.8", got)
 		}
 		var rest []string
 		for _, task := range j.tasks {

@@ -43,7 +43,10 @@ func startQueue(t *testing.T) *queue {
 func (q *queue) offer(seconds int) *job {
 	q.t.Helper()
 	q.n++
-	plan, err := new(origintest.Transcoder).Ladder(transcode.Source{Duration: time.Duration(seconds) * time.Second}, transcode.Policy{})
+	source := transcode.Source{Duration: time.Duration(seconds) * time.Second, Video: &transcode.Video{
+		Codec: "h264", Width: 1280, Height: 720, Rate: transcode.Ratio{Num: 25, Den: 1},
+	}}
+	plan, err := new(origintest.Transcoder).Ladder(source, transcode.Policy{})
 	if err != nil {
 		q.t.Fatal(err)
 	}
