@@ -180,7 +180,7 @@ export class Playback implements LoaderHost {
 
   /**
    * A video that was still being made when it started has more rungs by and by. They are taken up when the viewer
-   * seeks or pauses, since that needs a new start of the decoder.
+   * seeks, pauses or chooses a rung, since that needs a new start of the decoder.
    */
   async takeUp(): Promise<void> {
     const session = this.#session;

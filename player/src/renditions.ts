@@ -31,6 +31,12 @@ export class Renditions extends EventTarget {
     hls.on(Events.LEVELS_UPDATED, update);
   }
 
+  /** Index of the chosen rung in hls.js, -1 for its own choice. */
+  #level(): number {
+    const id = this.#list[this.#selected]?.id;
+    return id === undefined ? -1 : (this.#hls?.levels.findIndex((level, i) => idOf(level, i) === id) ?? -1);
+  }
+
   /** Shows no rungs, and lets hls.js go. */
   clear(): void {
     this.#hls = undefined;
@@ -52,10 +58,8 @@ export class Renditions extends EventTarget {
   set selectedIndex(index: number) {
     if (index === this.#selected) return;
     this.#selected = index;
-    const id = this.#list[index]?.id;
-    const level = this.#hls?.levels.findIndex((l, i) => idOf(l, i) === id) ?? -1;
     // nextLevel changes at the next segment without emptying what plays.
-    if (this.#hls) this.#hls.nextLevel = level;
+    if (this.#hls) this.#hls.nextLevel = this.#level();
     this.dispatchEvent(new Event("change"));
   }
 
@@ -76,7 +80,9 @@ export class Renditions extends EventTarget {
     next.forEach((rendition, i) => {
       self[i] = rendition;
     });
-    this.#selected = next.findIndex((r) => r.id === id);
+    this.#selected = id === undefined ? -1 : next.findIndex((r) => r.id === id);
+    // What the viewer chose holds for a new start of hls.js too.
+    if (this.#hls && this.#selected >= 0) this.#hls.loadLevel = this.#level();
     this.dispatchEvent(new Event(next.length ? "addrendition" : "removerendition"));
   }
 }

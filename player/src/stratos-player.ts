@@ -379,6 +379,7 @@ export class StratosPlayer extends mirrored() {
       void this.#playback?.takeUp();
     });
     on(this.#video, "pause", () => void this.#playback?.takeUp());
+    on(this.#lists.renditions, "change", () => void this.#playback?.takeUp());
     on(this.#video, "timeupdate", () => this.#remember(5_000));
     on(this.#video, "pause", () => this.#remember(0));
     on(window, "pagehide", () => this.#remember(0));

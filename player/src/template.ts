@@ -127,7 +127,9 @@ media-preview-thumbnail { --media-preview-thumbnail-max-width: 200px; border-rad
 media-volume-range { width: 80px; --media-range-padding: 0 6px; }
 media-time-display { font-variant-numeric: tabular-nums; }
 media-settings-menu { border-radius: 8px; --media-menu-border-radius: 8px; }
-media-settings-menu-item[hidden] { display: none; }
+media-settings-menu-item[hidden],
+media-settings-menu-item:has(media-captions-menu:not([mediasubtitleslist])),
+media-settings-menu-item:has(media-captions-menu[mediasubtitleslist=""]) { display: none; }
 .spring { flex: 1; }
 :host([nocontrols]) .bars, :host([nocontrols]) media-settings-menu { display: none; }
 media-captions-button[mediasubtitleslist=""], media-captions-button:not([mediasubtitleslist]) { display: none; }

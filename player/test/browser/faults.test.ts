@@ -203,6 +203,20 @@ describe.concurrent("a router", () => {
   );
 
   it(
+    "fails: the viewer can copy what happened",
+    scene(async (s) => {
+      s.network.routerMode = "no-edge";
+      await s.open();
+      await s.failsWith("no-edge");
+      await s.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await s.page.locator("stratos-error-display .copy").click();
+      await s.eventually(() => s.page.locator("stratos-error-display .copy").textContent(), /Copied/);
+      const copied = await s.page.evaluate<string>("navigator.clipboard.readText()");
+      expect(copied).toMatch(/code: no-edge\nPOST .*\/v1\/sessions: 503/);
+    }),
+  );
+
+  it(
     "comes back: try again plays",
     scene(async (s) => {
       s.network.routerMode = "away";

@@ -15,6 +15,9 @@ beforeAll(async () => {
 
 afterAll(() => stage.stop());
 
+/** A player in which the upper rung is wanted. */
+const large = { width: 640, height: 360 };
+
 const scene = (test: (scene: Scene) => Promise<void>) => () => Scene.run(stage, bundle, test);
 
 describe.concurrent("a video of the network", () => {
@@ -69,7 +72,7 @@ describe.concurrent("a video of the network", () => {
     // A machine that is busy with other things starves the decoder too: three times it is not chance.
     { retry: 2 },
     scene(async (s) => {
-      await s.open({ attributes: `muted autoplay buffer="6"`, speed: 1 });
+      await s.open({ attributes: `muted autoplay buffer="6"`, speed: 1, ...large });
       await s.until("p.currentTime > 0.5 && p.videoHeight === 360");
       for (const edge of s.network.edges) edge.rate = 0.35 * bytesPerSecond(bundle, "360p");
       await s.until("p.ended || p.error");
@@ -96,7 +99,7 @@ describe.concurrent("a video of the network", () => {
     scene(async (s) => {
       await s.open({ attributes: `muted autoplay collector="${s.network.router}/collect"` });
       await s.playsToTheEnd();
-      await expect.poll(() => s.network.reports.join("\n")).toMatch(/e=ps/);
+      await s.eventually(() => s.network.reports.join("\n"), /e=ps/);
     }),
   );
 });
@@ -180,16 +183,16 @@ describe.concurrent("the element", () => {
   it(
     "offers rungs and speeds in menus, auto with the rung that plays",
     scene(async (s) => {
-      await s.open({ speed: 1 });
+      await s.open({ speed: 1, ...large });
       await s.until("p.videoHeight === 360");
       const item = (menu: string, text: string) =>
         s.page.locator(`stratos-player ${menu} media-chrome-menu-item`, { hasText: text });
-      await expect.poll(() => item("media-rendition-menu", "Auto").textContent()).toContain("(360p)");
+      await s.eventually(() => item("media-rendition-menu", "Auto").textContent(), /\(360p\)/);
       await s.page.locator("stratos-player media-settings-menu-button").click();
       await s.page.locator("stratos-player media-settings-menu-item.quality").click();
       await item("media-rendition-menu", "180p").click();
       await s.until("p.videoHeight === 180");
-      await expect.poll(() => item("media-rendition-menu", "180p").getAttribute("aria-checked")).toBe("true");
+      await s.eventually(() => item("media-rendition-menu", "180p").getAttribute("aria-checked"), /true/);
     }),
   );
 
@@ -201,7 +204,7 @@ describe.concurrent("the element", () => {
       await s.page.locator("stratos-player").click({ button: "right", position: { x: 200, y: 100 } });
       await s.page.locator("stratos-context-menu button", { hasText: "Statistics" }).click();
       const stats = s.page.locator("stratos-stats-display");
-      await expect.poll(() => stats.locator("dl").textContent()).toMatch(/Verifiedyes, sha256-.*Edge e1.*well/);
+      await s.eventually(() => stats.locator("dl").textContent(), /Verifiedyes, sha256-.*Edge e1.*well/);
       await stats.locator("button").click();
       expect(await stats.isVisible()).toBe(false);
     }),
@@ -214,7 +217,7 @@ describe.concurrent("the element", () => {
         await s.open({ attributes: "autoplay" });
         await s.until("p.currentTime > 0.2");
         expect(await s.ask("p.muted")).toBe(true);
-        expect((await s.seen("stratos-autoplay-muted")).length).toBe(1);
+        await s.eventually(async () => String((await s.seen("stratos-autoplay-muted")).length), /^1$/);
         await s.page.locator("stratos-player .unmute").click();
         expect(await s.ask("p.muted")).toBe(false);
         expect(await s.page.locator("stratos-player .unmute").isVisible()).toBe(false);

@@ -21,6 +21,7 @@ const flags = [
 export interface OpenOptions {
   /** On a host that is no secure context. */
   plain?: boolean;
+  /** 320 × 180 without, in which the lower rung suffices: drawing is what takes time here. */
   width?: number;
   height?: number;
   /** The system's colours; dark without. */
@@ -75,7 +76,7 @@ export class Stage {
     this.#pages.set(path, html);
     const { port } = this.#server.address() as AddressInfo;
     const page = await this.#browser.newPage({
-      viewport: { width: options.width ?? 480, height: options.height ?? 270 },
+      viewport: { width: options.width ?? 320, height: options.height ?? 180 },
       colorScheme: options.dark === false ? "light" : "dark",
       reducedMotion: options.still ? "reduce" : "no-preference",
     });

@@ -55,6 +55,16 @@ export class Scene {
     return this.page.evaluate(`((p) => ${expression})(document.querySelector("stratos-player"))`) as Promise<T>;
   }
 
+  /** Reads a text until it matches. expect.poll cannot be used where tests run at the same time. */
+  async eventually(read: () => string | null | Promise<string | null>, pattern: RegExp): Promise<void> {
+    let last: string | null = null;
+    for (const end = Date.now() + 60_000; Date.now() < end; await this.page.waitForTimeout(50)) {
+      last = await read();
+      if (pattern.test(last ?? "")) return;
+    }
+    throw new Error(`${JSON.stringify(last)} never matched ${pattern}`);
+  }
+
   async playsToTheEnd(): Promise<void> {
     await this.until("p.ended || p.error");
     expect(await this.seen("stratos-error")).toEqual([]);
