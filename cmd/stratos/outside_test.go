@@ -77,7 +77,8 @@ func TestJoiningWaitsForTheOutside(t *testing.T) {
 		says []string
 	}{
 		"until it is routed to": {
-			[]*meta.EdgeStatus{unheard, dialledBy(meta.Joining), dialledBy(meta.Joining, closed), dialledBy(meta.Live, well, well)}, exitOK,
+			[]*meta.EdgeStatus{unheard, dialledBy(meta.Joining), dialledBy(meta.Joining, closed), dialledBy(meta.Live, well, well)},
+			exitOK,
 			[]string{"stratos run --config C", "is heard", "does not answer from edge 1", "; open that TCP port"},
 		},
 		"no longer than five minutes, and names the port": {
