@@ -3,6 +3,7 @@ package router
 import (
 	"crypto/ed25519"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,5 +88,15 @@ func TestEdgesAtAnotherStateThanTheRouter(t *testing.T) {
 				t.Errorf("got the session %+v", s)
 			}
 		})
+	}
+}
+
+func TestAPageOfWhatIsNoVideoYet(t *testing.T) {
+	g := newGrowth(t)
+	g.tell(0)
+	for _, path := range []string{"pub/movie/v/p.m3u8", "pub/movie/none.m3u8"} {
+		if v, err := g.router.Video(t.Context(), netip.MustParseAddr(inFrankfurt), path); err == nil {
+			t.Errorf("%s is the video %+v", path, v)
+		}
 	}
 }

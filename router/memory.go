@@ -21,9 +21,11 @@ type Memory struct {
 	network atomic.Pointer[snapshot]
 	names   *memo[string, resolved]
 	shared  *memo[shareKey, *sharedTicket]
-	// presentations are multivariant playlists by root; spares second tickets by
-	// the first.
+	// presentations are multivariant playlists by root; readings the attempts to
+	// read one, which anybody may cause for paths that are none; spares second
+	// tickets by the first.
 	presentations *memo[presentationKey, *presentation]
+	readings      *memo[presentationKey, *presentation]
 	spares        *memo[receipt.TicketID, *meta.Issued]
 	demand        *demand
 	why           *decisions
@@ -62,6 +64,7 @@ func NewMemory(now func() time.Time) *Memory {
 		names:         newMemo[string, resolved](namesKept, now),
 		shared:        newMemo[shareKey, *sharedTicket](sharesKept, now),
 		presentations: newMemo[presentationKey, *presentation](presentationsKept, now),
+		readings:      newMemo[presentationKey, *presentation](readingsKept, now),
 		spares:        newMemo[receipt.TicketID, *meta.Issued](sharesKept, now),
 		demand:        newDemand(now),
 		why:           newDecisions(),

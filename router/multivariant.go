@@ -38,7 +38,9 @@ const (
 	// presentationsKept bounds those in memory, of some 20 KiB each, and
 	// presentationTTL their time there.
 	presentationsKept = 1024
-	presentationTTL   = time.Hour
+	// readingsKept bounds the paths known to be no playlists.
+	readingsKept    = 4096
+	presentationTTL = time.Hour
 	// playlistSuffix is how multivariant playlists are told from other files
 	// before they are read.
 	playlistSuffix = ".m3u8"
@@ -67,11 +69,15 @@ func (r *Router) present(ctx context.Context, q *request, ticket *meta.Issued, p
 
 func (r *Router) presentRoot(ctx context.Context, q *request, ticket *meta.Issued, path string) (*presentation, error) {
 	key := presentationKey{q.found.Record.Root, path}
-	p, err := r.memory.presentations.get(ctx, key, func(ctx context.Context) (*presentation, time.Duration) {
+	if p, known := r.memory.presentations.peek(key); known {
+		return p, nil
+	}
+	p, err := r.memory.readings.get(ctx, key, func(ctx context.Context) (*presentation, time.Duration) {
 		p, err := r.readPresentation(ctx, q, ticket, path)
 		switch {
 		case err == nil:
-			return p, presentationTTL
+			r.memory.presentations.set(key, p, presentationTTL)
+			return p, 0
 		case errors.Is(err, errDenied):
 			return &presentation{err: err}, nameTTL
 		case absentPlaylist(err):
@@ -79,11 +85,14 @@ func (r *Router) presentRoot(ctx context.Context, q *request, ticket *meta.Issue
 		}
 		return &presentation{err: err}, 0
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if p.err == nil || absentPlaylist(p.err) {
-		return p, p.err
+	case p.err == nil:
+		r.memory.readings.forget(key) // or it would be kept twice
+		return p, nil
+	case absentPlaylist(p.err):
+		return nil, p.err
 	}
 	problem := httperr.Wrap(p.err, 503, "no-playlist", "no edge has given the playlist that the root names")
 	return nil, problem.WithRetry(time.Second)

@@ -55,12 +55,12 @@ func (r *Router) Video(ctx context.Context, client netip.Addr, path string) (*Vi
 			return nil, err
 		}
 		p, err = r.present(ctx, q, &ticket.Issued, playlist)
-		if err != nil && !absentPlaylist(err) {
+		if absentPlaylist(err) {
+			return nil, none
+		}
+		if err != nil {
 			return nil, err
 		}
-	}
-	if p.err != nil {
-		return nil, none
 	}
 	v := &Video{Name: q.found.Record.Name, Playlist: playlist, Title: p.title, Width: p.width, Height: p.height, Poster: p.poster}
 	if v.Title == "" {
