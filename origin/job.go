@@ -37,6 +37,7 @@ type job struct {
 	// low are the rungs that are made first, in a pass of their own.
 	low     []string
 	made    map[part]float64 // what is done, with its speed
+	misfits map[string]bool  // workers whose results do not fit
 	tasks   []*task          // what is not
 	log     *syncLog
 	failed  error
@@ -88,7 +89,7 @@ func (t *task) line() jobLine {
 
 // openJob reads what is done, and makes tasks of the rest.
 func openJob(a *asset, plan transcode.Plan, low []string, now time.Time) (*job, error) {
-	j := &job{asset: a, plan: plan, created: a.created, low: low, made: map[part]float64{}, done: make(chan struct{}), began: now}
+	j := &job{asset: a, plan: plan, created: a.created, low: low, made: map[part]float64{}, misfits: map[string]bool{}, done: make(chan struct{}), began: now}
 	if err := os.MkdirAll(a.tree(), 0o700); err != nil {
 		return nil, fmt.Errorf("asset %s: %w", a.id, err)
 	}

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -106,7 +107,7 @@ func (q *jobs) lease(ask work.Ask) (*work.Task, time.Duration) {
 	var best *task
 	var of *job
 	for _, j := range q.all {
-		if j.failed != nil || !ask.Local && j.asset.state().SHA256 == "" {
+		if j.failed != nil || j.misfits[ask.Worker] || !ask.Local && j.asset.state().SHA256 == "" {
 			continue
 		}
 		for _, t := range j.tasks {
@@ -351,6 +352,10 @@ func (q *jobs) Put(_ context.Context, id string, file work.File, write func(*os.
 	kept, err := keep(filepath.Join(j.asset.tree(), path), write)
 	if err != nil || !kept {
 		q.assets.give(file.Size)
+		if errors.Is(err, errMisfit) {
+			q.exclude(j, t)
+			return fmt.Errorf("%w: %s: %w", work.ErrFile, file.Path, err)
+		}
 		return err
 	}
 	j.arrived(file.Path)
@@ -378,11 +383,44 @@ func keep(path string, write func(*os.File) error) (kept bool, err error) {
 	}
 	if err := os.Link(f.Name(), path); err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return false, nil
+			return false, fits(f.Name(), path)
 		}
 		return false, fmt.Errorf("result: %w", err)
 	}
 	return true, syncDir(dir)
+}
+
+// initSection is the name of the file that all pieces of a rendition share.
+const initSection = "init.mp4"
+
+var errMisfit = errors.New("the initialization section differs from that of another worker, whose encoder is of another version")
+
+// fits compares a file that all workers must write alike.
+func fits(file, there string) error {
+	if filepath.Base(there) != initSection {
+		return nil
+	}
+	a, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("result: %w", err)
+	}
+	b, err := os.ReadFile(there)
+	if err != nil {
+		return fmt.Errorf("result: %w", err)
+	}
+	if !bytes.Equal(a, b) {
+		return errMisfit
+	}
+	return nil
+}
+
+// exclude gives no more tasks of a job to a worker whose results do not fit.
+func (q *jobs) exclude(j *job, t *task) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if t.lease != nil {
+		j.misfits[t.lease.worker] = true
+	}
 }
 
 var _ work.Queue = (*jobs)(nil)

@@ -301,6 +301,41 @@ func TestAFileThatIsThereStays(t *testing.T) {
 	}
 }
 
+func TestAWorkerWhoseResultsDoNotFitGetsNoMore(t *testing.T) {
+	t.Parallel()
+	q := startQueue(t)
+	j := q.offer(24)
+	defer j.log.close()
+	take := func(worker string) *work.Task {
+		t.Helper()
+		task, err := q.Lease(t.Context(), work.Ask{Worker: worker, Kinds: []work.Kind{work.Video}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	put := func(task *work.Task, text string) error {
+		f := work.File{Path: "video/234p/init.mp4", Size: 3}
+		return q.Put(t.Context(), task.ID, f, func(f *os.File) error { _, err := f.WriteString(text); return err })
+	}
+	one, two := take("old"), take("new")
+	if err := put(one, "v61"); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(two, "v62"); !errors.Is(err, work.ErrFile) {
+		t.Errorf("another version: %v", err)
+	}
+	if err := put(one, "v61"); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	if err := q.Fail(t.Context(), two.ID, work.Failure{Detail: "refused"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Lease(t.Context(), work.Ask{Worker: "new", Kinds: []work.Kind{work.Video}}); !errors.Is(err, work.ErrNone) {
+		t.Errorf("it got another task: %v", err)
+	}
+}
+
 func TestADiskThatIsFull(t *testing.T) {
 	t.Parallel()
 	q := startQueue(t)
