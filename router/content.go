@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 
 	"github.com/stratos-mesh/stratos/sds"
 	"github.com/stratos-mesh/stratos/sds/car"
@@ -31,7 +30,7 @@ type source struct {
 }
 
 func (s source) get(ctx context.Context, path, query string, limit int64) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.at+(&url.URL{Path: path}).EscapedPath()+query, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.at+escaped(path)+query, nil)
 	if err != nil {
 		return nil, err
 	}

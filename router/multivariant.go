@@ -195,6 +195,9 @@ func bundleURL(base, ticket string, name meta.Name) string {
 	return strings.TrimSuffix(base, "/") + "/t/" + ticket + (&url.URL{Path: "/" + string(name) + "/"}).EscapedPath()
 }
 
+// escaped is a path inside a bundle as it stands in URLs.
+func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
+
 // pathway is the id of an edge's pathway.
 func pathway(id meta.EdgeID) string { return fmt.Sprintf("e%d", id) }
 
@@ -211,11 +214,11 @@ func (r *Router) rewrite(p *presentation, q *request, ticket *meta.Issued, path,
 		if !ok || !q.snapshot.table.Routable(edge.ID) || edge.ID == q.avoid || len(ways) == maxPathways {
 			continue
 		}
-		base, err := url.Parse(bundleURL(q.snapshot.table.base(edge, tls), ticket.Text, q.found.Record.Name))
+		base, err := url.Parse(bundleURL(q.snapshot.table.base(edge, tls), ticket.Text, q.found.Record.Name) + escaped(path))
 		if err != nil {
 			return nil, fmt.Errorf("address of edge %d: %w", id, err)
 		}
-		ways = append(ways, hls.Pathway{ID: pathway(edge.ID), Base: base.JoinPath(path)})
+		ways = append(ways, hls.Pathway{ID: pathway(edge.ID), Base: base})
 	}
 	if len(ways) == 0 {
 		return nil, problem(meta.ErrNoEdges)

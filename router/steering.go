@@ -203,12 +203,11 @@ func (m *SteeringManifest) add(v steeringView, name string, id meta.EdgeID, tick
 	if !ok {
 		return
 	}
-	at, err := url.Parse(bundleURL(v.q.snapshot.table.base(edge, v.tls), ticket, v.q.found.Record.Name))
+	at, err := url.Parse(bundleURL(v.q.snapshot.table.base(edge, v.tls), ticket, v.q.found.Record.Name) + escaped(v.path))
 	playlist, err2 := v.p.playlist.Multivariant()
 	if err != nil || err2 != nil {
 		return
 	}
-	at = at.JoinPath(v.path)
 	clone := PathwayClone{BaseID: v.base, ID: name, Replacement: URIReplacement{map[string]string{}, map[string]string{}}}
 	put := func(to map[string]string, stable, uri string) {
 		if target, err := at.Parse(uri); err == nil && uri != "" {
