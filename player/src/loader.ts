@@ -11,11 +11,13 @@ import { readSteering } from "./steering.js";
 export interface LoaderHost {
   /** The session now; another one after a renewal. */
   session(): Session;
+  /** How often the session was renewed. */
+  readonly renewals: number;
   /**
-   * Opens a new session because no edge delivers under this ticket. True when there is another one by then, false when
-   * that did not help or is not allowed yet.
+   * Opens a new session because no edge delivers in the one that had been renewed so often. True when there is another
+   * one by then, false when that did not help.
    */
-  renew(error: Unavailable, ticketId: string): Promise<boolean>;
+  renew(error: Unavailable, renewals: number): Promise<boolean>;
   onIntegrity(report: IntegrityReport): void;
   onFailover(report: FailoverReport): void;
 }
@@ -120,11 +122,11 @@ export function loaderFor(host: LoaderHost): typeof Hls.DefaultConfig.loader {
     }
 
     async #get(context: LoaderContext): Promise<Got> {
-      const { ticketId } = host.session();
+      const { renewals } = host;
       try {
         return await this.#raceOnce(context);
       } catch (error) {
-        if (!(error instanceof Unavailable) || !(await host.renew(error, ticketId))) throw error;
+        if (!(error instanceof Unavailable) || !(await host.renew(error, renewals))) throw error;
         return this.#raceOnce(context);
       }
     }

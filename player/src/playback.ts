@@ -42,13 +42,6 @@ const recoverEvery = 10_000;
  * for even if the viewer leaves.
  */
 const ahead = { usual: [30, 60], frugal: [10, 20], modest: [1, 1] } as const;
-/** hls.js gives a playlist up after two retries in three seconds; segments get six, and playlists need no less. */
-const patient: HlsConfig["playlistLoadPolicy"] = {
-  default: {
-    ...Hls.DefaultConfig.playlistLoadPolicy.default,
-    errorRetry: { maxNumRetry: 6, retryDelayMs: 1000, maxRetryDelayMs: 8000 },
-  },
-};
 /** Rungs higher than this many lines are left out while the viewer saves data. */
 const frugalHeight = 480;
 
@@ -56,6 +49,7 @@ const frugalHeight = 480;
 export class Playback implements LoaderHost {
   readonly source: Source;
   hls: Hls | undefined;
+  renewals = 0;
   readonly #video: HTMLVideoElement;
   readonly #lists: Lists;
   readonly #options: PlaybackOptions;
@@ -67,6 +61,10 @@ export class Playback implements LoaderHost {
   #renewed = Number.NEGATIVE_INFINITY;
   #recovered = Number.NEGATIVE_INFINITY;
   #lastFailure: Unavailable | undefined;
+  /** A new session named no edge but those that have lied. */
+  #hopeless = false;
+  /** The one error has been told. */
+  #failed = false;
   /** The session has rungs that hls.js does not know. */
   #fuller = false;
 
@@ -133,10 +131,11 @@ export class Playback implements LoaderHost {
     this.#emit(Events.FAILOVER, report);
   }
 
-  renew(error: Unavailable, ticketId: string): Promise<boolean> {
+  renew(error: Unavailable, renewals: number): Promise<boolean> {
     this.#lastFailure = error;
-    // Another request has failed under the same ticket before, and a new session is open.
-    if (ticketId && ticketId !== this.session().ticketId) return Promise.resolve(true);
+    // Another request has failed in the same session before, and a new one is open.
+    if (this.#hopeless) return Promise.resolve(false);
+    if (renewals !== this.renewals) return Promise.resolve(true);
     this.#renewing ??= this.#renewNow().finally(() => {
       this.#renewing = undefined;
     });
@@ -163,8 +162,10 @@ export class Playback implements LoaderHost {
       return false;
     }
     await this.#adopt(before, session);
+    this.renewals++;
     this.#emit(Events.SESSION, infoOf(before));
-    return true;
+    this.#hopeless = before.edges.order().length === 0;
+    return !this.#hopeless;
   }
 
   /** Takes over a newer session of the same video. What is known of edges and segments stays. */
@@ -242,12 +243,30 @@ export class Playback implements LoaderHost {
     return {
       ...loader,
       startPosition: at ?? -1,
-      playlistLoadPolicy: patient,
+      ...this.#patience(),
       ...this.#ahead(modest),
       backBufferLength: 60,
       // Both set the same property of hls.js; the cap of a viewer who saves data is the lower one.
       capLevelToPlayerSize: !saveData,
       ...(opened.kind === "session" ? { cmcd: cmcdOf(this.source.path, collector) } : {}),
+    };
+  }
+
+  /**
+   * hls.js does not repeat what failed without a status, as everything does while a viewer's network is away for a
+   * moment, and gives playlists up after three seconds. Here both are tried seven times, with up to 8 s between.
+   */
+  #patience(): Pick<HlsConfig, "playlistLoadPolicy" | "fragLoadPolicy"> {
+    const { playlistLoadPolicy, fragLoadPolicy } = Hls.DefaultConfig;
+    const errorRetry: NonNullable<HlsConfig["fragLoadPolicy"]["default"]["errorRetry"]> = {
+      maxNumRetry: 6,
+      retryDelayMs: 1000,
+      maxRetryDelayMs: 8000,
+      shouldRetry: (config, count) => count < (config?.maxNumRetry ?? 0) && !this.#hopeless,
+    };
+    return {
+      playlistLoadPolicy: { default: { ...playlistLoadPolicy.default, errorRetry } },
+      fragLoadPolicy: { default: { ...fragLoadPolicy.default, errorRetry } },
     };
   }
 
@@ -287,7 +306,10 @@ export class Playback implements LoaderHost {
   }
 
   #onHlsError(hls: Hls, data: ErrorData): void {
-    if (!data.fatal) return;
+    if (!data.fatal) {
+      if (this.#hopeless && data.type === ErrorTypes.NETWORK_ERROR) this.#endWithBuffer(hls, this.#errorOf(data));
+      return;
+    }
     if (data.type === ErrorTypes.MEDIA_ERROR && performance.now() - this.#recovered > recoverEvery && !isCodec(data)) {
       this.#recovered = performance.now();
       hls.recoverMediaError();
@@ -295,6 +317,13 @@ export class Playback implements LoaderHost {
     }
     hls.stopLoad();
     this.#fail(this.#errorOf(data));
+  }
+
+  /** hls.js would try rungs and pathways of the same edges. What has been verified may be seen to its end. */
+  #endWithBuffer(hls: Hls, error: PlayerError): void {
+    hls.stopLoad();
+    if (this.#video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) return this.#fail(error);
+    this.#video.addEventListener("waiting", () => this.#fail(error), { once: true, signal: this.#controller.signal });
   }
 
   #errorOf(data: ErrorData): PlayerError {
@@ -311,7 +340,8 @@ export class Playback implements LoaderHost {
   }
 
   #fail(error: unknown): void {
-    if (this.#controller.signal.aborted) return;
+    if (this.#controller.signal.aborted || this.#failed) return;
+    this.#failed = true;
     const known =
       error instanceof PlayerError ? error : new PlayerError("router-away", String(error), { cause: error });
     this.#emit(Events.ERROR, known);

@@ -88,6 +88,8 @@ export class StratosPlayer extends mirrored() {
   #playback: Playback | undefined;
   #error: PlayerError | undefined;
   #planned = false;
+  /** Where playback was when it failed: there it goes on. */
+  #failedAt: number | undefined;
   #listening: AbortController | undefined;
   /** Alive while poster and thumbnails of a session are shown. */
   #extras: AbortController | undefined;
@@ -233,17 +235,23 @@ export class StratosPlayer extends mirrored() {
   }
 
   /** Opens the source if that has not been done. */
-  #begin(): void {
+  #begin(at?: number): void {
     if (this.#playback || !this.src) return;
     this.#showError(undefined);
     const source = parseSource(this.src, document.baseURI);
     if (!source) return this.#fail(new PlayerError("bad-src", `src is ${this.src}`));
-    const options = this.#options(source.path, source.start);
+    const options = this.#options(source.path, at ?? source.start);
     const playback = new Playback(this.#video, this.#lists, source, options, (name, detail) => {
       if (this.#playback === playback) this.#tell(name, detail);
     });
     this.#playback = playback;
     void playback.start();
+  }
+
+  #retry(): void {
+    const at = this.#failedAt;
+    this.#stop();
+    this.#begin(at);
   }
 
   #stop(): void {
@@ -295,6 +303,7 @@ export class StratosPlayer extends mirrored() {
   }
 
   #fail(error: PlayerError): void {
+    this.#failedAt = this.#video.currentTime || undefined;
     this.#showError(error);
     this.dispatchEvent(new CustomEvent(Events.ERROR, { detail: error }));
     this.dispatchEvent(new Event("error"));
@@ -390,11 +399,11 @@ export class StratosPlayer extends mirrored() {
       this.#video.muted = false;
     });
     on(this.#part("stratos-error-display"), "retry", () => {
-      this.load();
+      this.#retry();
       void this.#video.play().catch(() => undefined);
     });
     on(window, "online", () => {
-      if (this.#error?.reason === "offline") this.load();
+      if (this.#error?.reason === "offline") this.#retry();
     });
     on(this, "contextmenu", (event) => this.#openMenu(event as MouseEvent));
     on(this.#part("stratos-context-menu"), "choose", (event) => this.#choose((event as CustomEvent<string>).detail));

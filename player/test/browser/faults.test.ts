@@ -229,6 +229,22 @@ describe.concurrent("a router", () => {
   );
 });
 
+describe.concurrent("playback that failed", () => {
+  it(
+    "goes on where it was when the viewer tries again",
+    scene(async (s) => {
+      await s.open({ attributes: `muted autoplay buffer="2"`, speed: 1 });
+      await s.until("p.currentTime > 3");
+      for (const edge of s.network.edges) s.network.set(edge, "flip");
+      await s.failsWith("integrity");
+      for (const edge of s.network.edges) s.network.set(edge, "well");
+      await s.page.locator("stratos-error-display .retry").click();
+      await s.until("!p.error && !p.paused && p.played.length > 0 && p.currentTime > p.played.start(0)");
+      expect(await s.ask("p.played.start(0)")).toBeGreaterThan(2.5);
+    }),
+  );
+});
+
 describe.concurrent("a src at an edge", () => {
   const sources: [string, (network: Network) => string][] = [
     ["without a ticket", (n) => `${n.edges[0]?.origin}/${name}`],
