@@ -2,6 +2,9 @@ module github.com/stratos-mesh/stratos
 
 go 1.26.0
 
+// Packages of npm may hold Go files.
+ignore ./player/node_modules
+
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/Eyevinn/hls-m3u8 v0.6.5
