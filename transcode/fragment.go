@@ -16,6 +16,8 @@ import (
 const (
 	maxHeader  = 4 << 20
 	maxPayload = 512 << 20
+	// maxSamples of one box: 20 minutes of sound.
+	maxSamples = 1 << 16
 )
 
 // track is what an initialization section says.
@@ -68,12 +70,30 @@ func (f *fragments) box() (box mp4.Box, err error) {
 	if _, err := io.CopyN(whole, f.r, int64(size)-int64(whole.Len())); err != nil {
 		return nil, fmt.Errorf("read the box %q: %w", kind, io.ErrUnexpectedEOF)
 	}
+	if kind != "mdat" && countSamples(whole.Bytes()) > maxSamples {
+		return nil, fmt.Errorf("a box %q of over %d samples", kind, maxSamples)
+	}
 	box, err = mp4.DecodeBoxSR(f.at, bits.NewFixedSliceReader(whole.Bytes()))
 	if err != nil {
 		return nil, fmt.Errorf("read the box %q: %w", kind, err)
 	}
 	f.at += size
 	return box, nil
+}
+
+// countSamples adds up what runs of samples claim that say nothing of them, which
+// take 16 bytes for 1024, before anything is made of it: wherever the name of a run
+// stands, since boxes may lie in boxes. Larger runs have bytes for each sample.
+func countSamples(box []byte) (n uint64) {
+	const most = 1024 // mp4ff refuses more
+	for {
+		_, after, found := bytes.Cut(box, []byte("trun"))
+		if !found || len(after) < 8 {
+			return n
+		}
+		n += min(most, uint64(binary.BigEndian.Uint32(after[4:])))
+		box = after
+	}
 }
 
 // header reads up to the moov, and makes the initialization section of it.
