@@ -15,7 +15,7 @@ import (
 
 const (
 	// hang is when a test gives up; nothing is expected to take that long.
-	hang = 90 * time.Second
+	hang = 3 * time.Minute
 	// standstill is the longest that playback may stand still, with machines in
 	// mind that do ten things at once. `bench -what video` says how long it is.
 	standstill = 5 * time.Second

@@ -11,3 +11,5 @@ for what in delivery transfer idle; do
   echo; echo "## $what"
   bin/bench -stratos bin/stratos -what $what ${BENCH:-}
 done
+echo; echo "## video"
+bin/bench -stratos bin/stratos -what video -rounds 20

@@ -28,6 +28,7 @@ type options struct {
 	seconds   float64
 	workloads string
 	peers     string
+	parts     string
 	dir       string
 }
 
@@ -38,12 +39,13 @@ func main() {
 		return
 	}
 	var o options
-	flag.StringVar(&o.what, "what", "delivery", "delivery, transfer or idle")
+	flag.StringVar(&o.what, "what", "delivery", "delivery, transfer, idle or video")
 	flag.StringVar(&o.stratos, "stratos", "bin/stratos", "program under test")
 	flag.IntVar(&o.rounds, "rounds", 15, "alternating rounds of each workload")
 	flag.Float64Var(&o.seconds, "seconds", 2, "length of one measurement")
 	flag.StringVar(&o.workloads, "workloads", strings.Join(workloadNames(), ","), "which to run")
 	flag.StringVar(&o.peers, "peers", "memory,same-head,nginx,varnish,file_server", "which to compare with")
+	flag.StringVar(&o.parts, "parts", "playable,frames,stalls", "of video: which to measure")
 	flag.StringVar(&o.dir, "dir", "", "folder to work in (default: a temporary one)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -67,8 +69,10 @@ func run(ctx context.Context, o options) (err error) {
 		return transfer(ctx, o)
 	case "idle":
 		return idle(ctx, o)
+	case "video":
+		return video(ctx, o)
 	default:
-		return fmt.Errorf("-what %s: want delivery, transfer or idle", o.what)
+		return fmt.Errorf("-what %s: want delivery, transfer, idle or video", o.what)
 	}
 	if err := writeFiles(o.dir); err != nil {
 		return err

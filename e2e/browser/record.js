@@ -1,5 +1,6 @@
 // Runs in every page before its own scripts. window.recorded has what media
-// elements did, how long playback stood still, and digests of what decoders got.
+// elements did, when the first frame was shown, how long playback stood still
+// (milliseconds), and digests of what decoders got.
 {
   const recorded = { events: [], appended: [], longestStall: 0, firstFrame: 0 };
   Object.defineProperty(window, "recorded", { value: recorded });
@@ -24,15 +25,23 @@
     return 0;
   };
   // Playback stands still while it should not: what viewers feel, whatever events say.
+  let started = false;
   let moved = 0;
   let at = 0;
+  let watched;
   setInterval(() => {
     const now = performance.now();
-    if (!m || m.paused || m.ended || m.seeking || !recorded.firstFrame || m.currentTime !== at) {
+    if (!m || m.paused || m.ended || m.seeking || !started || m.currentTime !== at) {
       moved = now;
       at = m?.currentTime ?? 0;
     } else recorded.longestStall = Math.max(recorded.longestStall, now - moved);
-    if (m && !recorded.firstFrame && m.currentTime > 0 && !m.paused && m.readyState > 2) recorded.firstFrame = now;
+    started ||= m?.currentTime > 0 && !m.paused && m.readyState > 2;
+    const video = m?.media ?? m;
+    if (!video?.requestVideoFrameCallback || video === watched) return;
+    watched = video;
+    video.requestVideoFrameCallback((shown) => {
+      recorded.firstFrame ||= shown;
+    });
   }, 10);
 
   const append = SourceBuffer.prototype.appendBuffer;
