@@ -24,7 +24,7 @@ type GrowingState struct {
 	// Upload is the one under whose grant the slices were written, the same as
 	// of the publication that ends the growth.
 	Upload [16]byte
-	// Sequence counts the states of an upload from 1.
+	// Sequence grows with every state of a name, over its uploads too.
 	Sequence       uint64
 	Root, Manifest sds.CID
 	Size, Objects  int64

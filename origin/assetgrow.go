@@ -193,7 +193,7 @@ func (g *growth) state(ctx context.Context, tree transcode.Tree, files map[strin
 		return nil, err
 	}
 	// Written down first: no number is signed twice, whenever this process ends.
-	err = g.asset.change(func(i *assetInfo) { i.Sequence++; i.Grown = names })
+	err = g.asset.change(func(i *assetInfo) { i.Sequence, i.Grown = following(i.Sequence, o.config().Now()), names })
 	if err != nil {
 		return nil, err
 	}
@@ -275,10 +275,18 @@ func (g *growth) settle() (uint64, error) {
 	if len(g.asset.state().Grown) == 0 {
 		return 0, nil
 	}
-	if err := g.asset.change(func(i *assetInfo) { i.Sequence++ }); err != nil {
+	now := g.asset.origin.config().Now()
+	if err := g.asset.change(func(i *assetInfo) { i.Sequence = following(i.Sequence, now) }); err != nil {
 		return 0, err
 	}
 	return g.asset.state().Sequence, nil
+}
+
+// following is the number of the state after one: the time in Unix milliseconds,
+// so that it also follows the states of every earlier upload of the name, whose
+// signatures some edge may have kept.
+func following(last uint64, now time.Time) uint64 {
+	return max(last+1, uint64(max(now.UnixMilli(), 0)))
 }
 
 // grew tells whether a playlist is of a rendition that viewers were shown.

@@ -245,3 +245,25 @@ func TestANewSourceReplacesAVideoWhenItIsWhole(t *testing.T) {
 	}
 	s.want(http.StatusNotFound, "GET", "/v1/assets/"+v.ID, nil)
 }
+
+func TestAVideoThatIsDeletedWhileItGrowsIsGoneAtOnce(t *testing.T) {
+	t.Parallel()
+	held := newValve(lowBelow(2))
+	s := startStudio(t, func(_ *Config, f *origintest.Transcoder) { f.Gate = held.wait })
+	v := s.make(`{"name":"films/film"}`)
+	s.send(v.ID, "video 30")
+	s.until(v.ID, assetPlayable)
+	last := s.grown(2)
+	s.want(http.StatusNoContent, "DELETE", "/v1/assets/"+v.ID, nil)
+	if _, err := s.net.Meta.Resolve(t.Context(), "films/film"); !errors.Is(err, meta.ErrNotFound) {
+		t.Errorf("resolved: %v, want ErrNotFound", err)
+	}
+	// The next upload's states come after all that anybody kept of this one.
+	v = s.make(`{"name":"films/film"}`)
+	s.send(v.ID, "video 30")
+	s.until(v.ID, assetPlayable)
+	if next := s.grown(1); next.Sequence <= last.Sequence || next.Upload == last.Upload {
+		t.Errorf("state %d of upload %x after state %d of %x", next.Sequence, next.Upload, last.Sequence, last.Upload)
+	}
+	held.set(all)
+}

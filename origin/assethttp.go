@@ -241,7 +241,7 @@ func (o *Origin) deleteAsset(w http.ResponseWriter, r *http.Request, id string) 
 		return err
 	}
 	a.halt()
-	if info := a.state(); info.Result != nil {
+	if info := a.state(); info.Result != nil || info.Sequence > 0 {
 		unlock, err := o.names.lock(r.Context(), string(info.Name))
 		if err != nil {
 			return err
@@ -251,7 +251,9 @@ func (o *Origin) deleteAsset(w http.ResponseWriter, r *http.Request, id string) 
 		if err != nil {
 			return err
 		}
-		if record != nil && record.Root == info.Result.Root {
+		published := record != nil && info.Result != nil && record.Root == info.Result.Root
+		growing := record != nil && info.Result == nil && record.Growing > 0
+		if published || growing {
 			if err := o.removeName(r.Context(), info.Name, now); err != nil {
 				return err
 			}

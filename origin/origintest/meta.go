@@ -35,12 +35,14 @@ type Meta struct {
 	begun    []meta.Upload
 	moves    []meta.Publication
 	grown    []meta.GrowingState
-	revoked  []meta.Name
-	names    map[meta.Name]meta.Record
-	deleted  map[meta.Name]bool
-	owners   map[string]string       // namespace to key
-	signed   map[meta.Name]time.Time // when the newest order about a name was signed
-	height   uint64
+	// ended is how many states there were when a growing name was removed.
+	ended   map[meta.Name]int
+	revoked []meta.Name
+	names   map[meta.Name]meta.Record
+	deleted map[meta.Name]bool
+	owners  map[string]string       // namespace to key
+	signed  map[meta.Name]time.Time // when the newest order about a name was signed
+	height  uint64
 }
 
 // Fail makes every call fail with err; nil ends it.
@@ -282,6 +284,16 @@ func (m *Meta) Rename(_ context.Context, r meta.Rename) (meta.Record, error) {
 	return record, nil
 }
 
+// growing is the newest state of a name that was not removed since; mu is held.
+func (m *Meta) growing(name meta.Name) *meta.GrowingState {
+	for i := len(m.grown) - 1; i >= m.ended[name]; i-- {
+		if m.grown[i].Name == name {
+			return &m.grown[i]
+		}
+	}
+	return nil
+}
+
 // Remove implements meta.Publisher.
 func (m *Meta) Remove(_ context.Context, r meta.Removal) error {
 	if err := r.Verify(ChainID); err != nil {
@@ -296,7 +308,11 @@ func (m *Meta) Remove(_ context.Context, r meta.Removal) error {
 		return nil
 	}
 	if _, ok := m.names[r.Name]; !ok {
-		return meta.ErrNotFound
+		if m.growing(r.Name) == nil {
+			return meta.ErrNotFound
+		}
+		m.ended[r.Name] = len(m.grown)
+		return nil
 	}
 	if err := m.later(r.Name, r.Time); err != nil {
 		return err
@@ -338,6 +354,9 @@ func (m *Meta) Resolve(_ context.Context, path string) (meta.Resolution, error) 
 			}
 		}
 		return out, nil
+	}
+	if g := m.growing(meta.Name(path)); g != nil {
+		return meta.Resolution{Record: meta.Record{Name: g.Name, Kind: meta.Bundle, Root: g.Root, Manifest: g.Manifest, Growing: g.Sequence}, Growing: g}, nil
 	}
 	if m.deleted[meta.Name(path)] {
 		return meta.Resolution{}, meta.ErrDeleted

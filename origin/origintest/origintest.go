@@ -38,7 +38,7 @@ func Start(t testing.TB, edges int) *Net {
 	n := &Net{HTTP: &http.Client{Transport: transport}}
 	n.Meta = &Meta{
 		net: n, key: private, public: public, Replicas: 3, GrantLife: 24 * time.Hour,
-		names: map[meta.Name]meta.Record{}, deleted: map[meta.Name]bool{}, owners: map[string]string{}, signed: map[meta.Name]time.Time{},
+		names: map[meta.Name]meta.Record{}, deleted: map[meta.Name]bool{}, ended: map[meta.Name]int{}, owners: map[string]string{}, signed: map[meta.Name]time.Time{},
 	}
 	for i := range edges {
 		n.Edges = append(n.Edges, startEdge(t, n, meta.EdgeID(i+1)))
