@@ -77,13 +77,14 @@ func (s *studio) until(id string, states ...string) assetView {
 			s.t.Fatalf("asset %s is gone", id)
 		}
 		changed := a.watch()
+		info := a.state() // before the view, which may be newer
 		v := s.asset(id)
 		for _, want := range states {
 			if v.State == want {
 				return v
 			}
 		}
-		if info := a.state(); info.settled() || time.Now().After(end) {
+		if info.settled() || time.Now().After(end) {
 			text, _ := json.Marshal(v)
 			s.t.Fatalf("want %v, got %s", states, text)
 		}
