@@ -28,7 +28,7 @@ type grown struct {
 }
 
 // maxGrowing bounds how many bundles may grow at a time.
-const maxGrowing = 100_000
+const maxGrowing = 10_000
 
 func newGrowing() *growing {
 	return &growing{byName: make(map[meta.Name]*grown), byBind: make(map[[32]byte]*grown)}
