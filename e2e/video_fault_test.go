@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -120,15 +121,34 @@ func edgeChangesBytes(v *scene) {
 		v.t.Errorf("%d segments were changed, %d reports: want one for each", road.Flipped(), len(reports))
 	}
 	for _, r := range reports {
-		if e := strings.TrimPrefix(r.Detail.Edge, "e"); !strings.Contains(fmt.Sprint(v.edgeAt(at)), e) {
-			v.t.Errorf("%s was reported, not edge %d", r.Detail.Edge, v.edgeAt(at))
+		if want := fmt.Sprintf("e%d", v.edgeAt(at)); r.Detail.Edge != want {
+			v.t.Errorf("%s was reported, want %s", r.Detail.Edge, want)
 		}
 	}
 	// Sound and pictures are asked at once: one more may have been under way.
 	if after := asked(); after > before+1 {
 		v.t.Errorf("the edge was asked %d times more after the first report", after-before)
 	}
-	v.onlyPublishedBytes()
+	published := v.published()
+	appended := v.appended()
+	if len(appended) < filmSeconds/4*2 {
+		v.t.Errorf("the decoder got %d pieces, want all of the film", len(appended))
+	}
+	for _, digest := range appended {
+		if published[digest] == "" {
+			v.t.Errorf("the decoder got bytes that nobody published: %s", digest)
+		}
+	}
+	// A player that does not verify shows that changed bytes would be seen here.
+	naive := *v
+	for _, e := range v.Edges {
+		road.Flip(strings.TrimPrefix(e.URL, "http://"), true)
+	}
+	naive.showHLSJS(1)
+	naive.until("recorded.appended.length > 3")
+	if !slices.ContainsFunc(naive.appended(), func(digest string) bool { return published[digest] == "" }) {
+		v.t.Error("no changed byte was seen in a player that does not verify")
+	}
 }
 
 // edgeAt is the number of the edge at a host:port.
@@ -143,8 +163,8 @@ func (v *scene) edgeAt(at string) uint32 {
 
 var uris = regexp.MustCompile(`(?m)URI="([^"]+)"|^([^#\n]+)$`)
 
-// onlyPublishedBytes compares what the decoder got with what was published.
-func (v *scene) onlyPublishedBytes() {
+// published are the digests of all media of the film.
+func (v *scene) published() map[string]string {
 	v.t.Helper()
 	published := map[string]string{}
 	for _, folder := range []string{"video/234p", "video/360p", "video/432p", "audio/und"} {
@@ -155,16 +175,14 @@ func (v *scene) onlyPublishedBytes() {
 			published[hex.EncodeToString(digest[:])] = name
 		}
 	}
-	var appended []string
-	if err := v.page.Eval(v.context(), "Promise.all(recorded.appended)", &appended); err != nil {
+	return published
+}
+
+// appended are the digests of what the decoder got.
+func (v *scene) appended() (digests []string) {
+	v.t.Helper()
+	if err := v.page.Eval(v.context(), "Promise.all(recorded.appended)", &digests); err != nil {
 		v.t.Fatal(err)
 	}
-	if len(appended) < filmSeconds/4*2 {
-		v.t.Errorf("the decoder got %d pieces, want all of the film", len(appended))
-	}
-	for _, digest := range appended {
-		if published[digest] == "" {
-			v.t.Errorf("the decoder got bytes that nobody published: %s", digest)
-		}
-	}
+	return digests
 }

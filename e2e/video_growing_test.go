@@ -22,8 +22,8 @@ func growingFilmPlays(v *scene) {
 	early := patient.rungs()
 	v.until("m.ended || m.error")
 	other.until("m.ended")
-	v.playsWithoutFault()
-	other.playsWithoutFault()
+	v.playsWithoutError()
+	other.playsWithoutError()
 
 	v.studio.publish(v.network, "ready")
 	patient.do("m.playbackRate = 1; m.currentTime = 20")

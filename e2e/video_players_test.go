@@ -70,8 +70,6 @@ func (v *scene) showHLSJS(speed float64) {
 	v.t.Helper()
 	v.show(fmt.Sprintf(`<video muted></video><script src="/hls.js"></script><script>
 		const hls = new Hls({ maxBufferLength: 4, maxMaxBufferLength: 4 });
-		window.pathways = [];
-		hls.on(Hls.Events.LEVEL_SWITCHED, () => pathways.push(hls.pathwayPriority?.[0] ?? ""));
 		hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) console.log("fatal", data.details) });
 		hls.loadSource(%q);
 		hls.attachMedia(m);

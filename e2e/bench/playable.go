@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,16 +28,30 @@ func (c *cinema) playable(ctx context.Context) error {
 		return err
 	}
 	var rounds []time.Duration
+	missed := 0
 	for i := range c.o.rounds {
 		took, err := c.playableOnce(ctx, long, fmt.Sprintf("bench/long-%d", i))
+		if errors.Is(err, errNotEarly) {
+			missed++
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		rounds = append(rounds, took)
 	}
-	row("first segment at a viewer after the end of the upload, 10 min of 1080p, default settings", "< 3 s", rounds)
+	if len(rounds) == 0 {
+		return errNotEarly
+	}
+	row(fmt.Sprintf("first segment at a viewer after the end of the upload, 10 min of 1080p, default settings; %d of %d rounds not within %s", missed, c.o.rounds, playableHang), "< 3 s", rounds)
 	return nil
 }
+
+// playableHang is the longest that a round waits.
+const playableHang = 30 * time.Second
+
+// errNotEarly: origins show a video early only where it encodes fast enough.
+var errNotEarly = errors.New("the video was not playable early: this machine encodes too slowly while it does other things")
 
 // asset is what is read of one.
 type asset struct {
@@ -69,13 +84,16 @@ func (c *cinema) playableOnce(ctx context.Context, file, name string) (time.Dura
 	if err := c.ask(ctx, http.MethodPut, at+"/source", upload, info.Size(), &a); err != nil {
 		return 0, err
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick, late := time.NewTicker(20*time.Millisecond), time.NewTimer(playableHang)
 	defer tick.Stop()
+	defer late.Stop()
 	for a.State != "playable" && a.State != "ready" {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%s is %s: %w", name, a.State, ctx.Err())
+		case <-late.C:
+			return 0, errNotEarly
 		}
 		if err := c.ask(ctx, http.MethodGet, at, nil, 0, &a); err != nil {
 			return 0, err
