@@ -20,8 +20,10 @@ import (
 func videoClip(t *testing.T, size string, seconds string, more ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "clip.mp4")
-	args := append([]string{"-hide_banner", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=" + size + ":rate=25:duration=" + seconds,
-		"-f", "lavfi", "-i", "sine=duration=" + seconds, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"}, more...)
+	args := append([]string{
+		"-hide_banner", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=" + size + ":rate=25:duration=" + seconds,
+		"-f", "lavfi", "-i", "sine=duration=" + seconds, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac",
+	}, more...)
 	if out, err := exec.CommandContext(t.Context(), "ffmpeg", append(args, file)...).CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v: %s (these tests need ffmpeg; make setup installs it)", err, out)
 	}
@@ -121,6 +123,27 @@ func TestOneCommandPublishesAVideo(t *testing.T) {
 	}
 }
 
+func TestALadderMadeElsewhereIsPublished(t *testing.T) {
+	n := start(t, "--edges", "2")
+	dir := t.TempDir()
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-hide_banner", "-nostdin", "-v", "error", "-i", videoClip(t, "320x180", "6"), "-c", "copy",
+		"-f", "hls", "-hls_segment_type", "fmp4", "-hls_playlist_type", "vod", "-master_pl_name", "master.m3u8", filepath.Join(dir, "media.m3u8")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v: %s", err, out)
+	}
+	n.stratos("put", "--hls", dir, "films/ladder")
+	decodes(t, n.Router+"/films/ladder/master.m3u8")
+	if _, text := get(t, http.DefaultClient, n.Router+"/films/ladder/master.m3u8", ""); !bytes.Contains(text, []byte("X-STRATOS-SHA256=")) {
+		t.Errorf("its playlists have no digests: %s", text)
+	}
+	if err := os.Remove(filepath.Join(dir, "master.m3u8")); err != nil {
+		t.Fatal(err)
+	}
+	if _, errOut, err := n.try("put", "--hls", dir, "films/other"); exitCode(err) != 5 || !strings.Contains(errOut, "no multivariant playlist") {
+		t.Errorf("a folder without one: %v %s", err, errOut)
+	}
+}
+
 func TestWhatIsNoVideoIsRefusedWithAReason(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	n := start(t, "--edges", "1")
@@ -164,8 +187,10 @@ func TestAPutThatWasKilledGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := newThrottle(t, strings.TrimPrefix(n.Origin, "http://"), 3<<20)
-	args := []string{"put", "--video", "--json", file, "films/slow", "--origin", "http://" + line.address(), "--router", n.Router,
-		"--api-key-file", folderFile(t, "key", []byte(n.APIKey))}
+	args := []string{
+		"put", "--video", "--json", file, "films/slow", "--origin", "http://" + line.address(), "--router", n.Router,
+		"--api-key-file", folderFile(t, "key", []byte(n.APIKey)),
+	}
 	first := exec.CommandContext(t.Context(), program, args...)
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
@@ -177,7 +202,7 @@ func TestAPutThatWasKilledGoesOn(t *testing.T) {
 			err = json.Unmarshal([]byte(out), &before)
 		}
 		if err != nil || before.Source.Received < 1<<20 {
-			return fmt.Errorf("%d bytes: %v %s", before.Source.Received, err, errOut)
+			return fmt.Errorf("%d bytes so far: %s", before.Source.Received, errOut)
 		}
 		return nil
 	})

@@ -35,6 +35,8 @@ func TestMistakesGetACodeAndWhatToDo(t *testing.T) {
 		"a video to wait for at an unknown point":    {"put --video x a-name/x --wait tea --origin http://127.0.0.1:1", exitUsage, "ready, playable"},
 		"a video that is not there":                  {"put --video nope a-name/x --origin http://127.0.0.1:1", exitNotFound, "no such file"},
 		"a title for a file":                         {"put cli.go a-name/x --title T --origin http://127.0.0.1:1", exitUsage, "--video"},
+		"a ladder that is no folder":                 {"put --hls cli.go a-name/x --origin http://127.0.0.1:1", exitUsage, "no folder"},
+		"a ladder to be made that is made":           {"put --hls --video x a-name/x --origin http://127.0.0.1:1", exitUsage, "one of them"},
 		"a worker without an origin":                 {"worker", exitUsage, "--origin"},
 		"a worker without a key":                     {"worker --origin http://127.0.0.1:1", exitUsage, "--key"},
 		"a worker without jobs":                      {"worker --origin http://127.0.0.1:1 --jobs 0", exitUsage, "1 to 1024"},

@@ -21,7 +21,7 @@ const smallFile = 8 << 20
 
 func (c *cli) put() *cobra.Command {
 	var mediaType string
-	var asVideo bool
+	var asVideo, ladder bool
 	var video videoPut
 	cmd := &cobra.Command{
 		Use:   "put FILE|DIR|- NAME",
@@ -33,15 +33,18 @@ stopped when the same command runs again. "-" reads standard input.
 
 With --video the origin makes a ladder of renditions of FILE that plays on every
 connection, and publishes it under NAME: progress is shown until it is ready, or as far
-as --wait says. The origin goes on when this command is stopped.`,
+as --wait says. The origin goes on when this command is stopped. --hls publishes a
+ladder that was made elsewhere.`,
 		Example: `  stratos put film.mp4 films/film.mp4
   stratos put --video film.mov films/film
+  stratos put --hls ./ladder films/trailer
   stratos put ./site films/site
   tar c . | stratos put - backups/today.tar --type application/x-tar`,
 		Args: exactly(2, "FILE or DIR, and NAME"),
 	}
 	cmd.Flags().StringVar(&mediaType, "type", "", "media type of a file (default: by its name)")
 	cmd.Flags().BoolVar(&asVideo, "video", false, "make a video of FILE: a ladder, a page to watch it, a snippet to embed it")
+	cmd.Flags().BoolVar(&ladder, "hls", false, "DIR holds a finished HLS ladder: its playlists get the digests by which players check it")
 	cmd.Flags().StringVar(&video.title, "title", "", "title of the video")
 	cmd.Flags().StringVar(&video.wait, "wait", waitReady, "return when the video is ready, playable (while encoding goes on) or uploaded")
 	flags := c.addTarget(cmd)
@@ -54,6 +57,9 @@ as --wait says. The origin goes on when this command is stopped.`,
 			return usage("put needs an origin: give --origin")
 		}
 		if asVideo {
+			if ladder {
+				return usage("--hls is for a ladder that is made already, --video makes one: give one of them")
+			}
 			if mediaType != "" {
 				return usage("--type is for files: the origin looks into a video itself")
 			}
@@ -64,7 +70,7 @@ as --wait says. The origin goes on when this command is stopped.`,
 			return usage("--title and --wait are for videos: add --video")
 		}
 		began := time.Now()
-		r, err := c.publish(cmd.Context(), t, args[0], args[1], mediaType)
+		r, err := c.publish(cmd.Context(), t, args[0], args[1], mediaType, ladder)
 		if err != nil {
 			return err
 		}
@@ -74,8 +80,8 @@ as --wait says. The origin goes on when this command is stopped.`,
 	return cmd
 }
 
-func (c *cli) publish(ctx context.Context, t *target, disk, name, mediaType string) (*origin.Result, error) {
-	if disk == "-" {
+func (c *cli) publish(ctx context.Context, t *target, disk, name, mediaType string, ladder bool) (*origin.Result, error) {
+	if disk == "-" && !ladder {
 		return c.putStream(ctx, t, name, mediaType)
 	}
 	info, err := os.Stat(disk)
@@ -90,7 +96,9 @@ func (c *cli) publish(ctx context.Context, t *target, disk, name, mediaType stri
 	}
 	switch {
 	case info.IsDir():
-		return c.putFolder(ctx, t, disk, name)
+		return c.putFolder(ctx, t, disk, name, ladder)
+	case ladder:
+		return nil, usage("--hls: %s is no folder; a ladder is a folder with a multivariant playlist", disk)
 	case !info.Mode().IsRegular():
 		return nil, usage("%s is neither a file nor a folder", disk)
 	case info.Size() <= smallFile:

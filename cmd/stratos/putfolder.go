@@ -22,7 +22,7 @@ const parallelFiles = 16
 
 // putFolder publishes a folder as one bundle. Files that an earlier, interrupted
 // run brought there are compared by their digest and skipped.
-func (c *cli) putFolder(ctx context.Context, t *target, disk, name string) (*origin.Result, error) {
+func (c *cli) putFolder(ctx context.Context, t *target, disk, name string, ladder bool) (*origin.Result, error) {
 	tree, err := readTree(disk)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (c *cli) putFolder(ctx context.Context, t *target, disk, name string) (*ori
 		return nil, usage("%s holds nothing to publish", disk)
 	}
 	c.noteSkipped(tree)
-	base, id, there, err := openBundle(ctx, t, name, tree)
+	base, id, there, err := openBundle(ctx, t, name, tree, ladder)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,13 @@ func (c *cli) putFolder(ctx context.Context, t *target, disk, name string) (*ori
 // makes one, and tells which files are there already, as size and digest. One
 // with files that the folder no longer has is thrown away: they must not be
 // published.
-func openBundle(ctx context.Context, t *target, name string, tree *localTree) (base, id string, there map[string]string, err error) {
+func openBundle(ctx context.Context, t *target, name string, tree *localTree, ladder bool) (base, id string, there map[string]string, err error) {
 	for resume := true; ; resume = false {
-		body, err := json.Marshal(map[string]any{"name": name, "resume": resume})
+		ask := map[string]any{"name": name, "resume": resume}
+		if ladder {
+			ask["hls"] = true
+		}
+		body, err := json.Marshal(ask)
 		if err != nil {
 			return "", "", nil, err
 		}

@@ -212,8 +212,13 @@ func (a *videoAsset) places() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	for _, row := range [][2]string{
-		{"watch", a.URLs.Watch}, {"embed", a.URLs.snippet()}, {"hls", a.URLs.HLS}, {"poster", a.URLs.Poster},
-		{"root", a.Root}, {"asset", a.ID}, {"state", a.State},
+		{"watch", a.URLs.Watch},
+		{"embed", a.URLs.snippet()},
+		{"hls", a.URLs.HLS},
+		{"poster", a.URLs.Poster},
+		{"root", a.Root},
+		{"asset", a.ID},
+		{"state", a.State},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])

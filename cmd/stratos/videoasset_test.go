@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -145,8 +146,8 @@ func TestAVideoThatFailedSaysWhyAndWithWhichCode(t *testing.T) {
 		if err := a.UnmarshalJSON([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		f, ok := outcome(a).(*failure) //nolint:errorlint // the very one
-		if !ok || f.code != code || f.hint != "Do this." || f.Error() != "demo/x: That is wrong." {
+		var f *failure
+		if !errors.As(outcome(a), &f) || f.code != code || f.hint != "Do this." || f.Error() != "demo/x: That is wrong." {
 			t.Errorf("%s: %+v", kind, f)
 		}
 	}
