@@ -8,7 +8,7 @@ command -v go >/dev/null || { echo "setup: Go 1.26 or newer is missing: see http
 # program:package
 case $purpose in
 test) wanted="redis-server:redis-server redis-cli:redis-tools ip:iproute2 unshare:util-linux ffmpeg:ffmpeg ffprobe:ffmpeg chromium:chromium node:nodejs npm:npm" ;;
-bench) wanted="nginx:nginx-light varnishd:varnish wrk:wrk h2load:nghttp2-client openssl:openssl" ;;
+bench) wanted="nginx:nginx-light varnishd:varnish wrk:wrk h2load:nghttp2-client openssl:openssl ffmpeg:ffmpeg chromium:chromium" ;;
 proto) wanted="protoc:protobuf-compiler" ;;
 *) echo "setup: unknown purpose $purpose: use test, bench or proto" >&2; exit 2 ;;
 esac
