@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +60,9 @@ type studio struct {
 	browser *browser.Browser
 	pages   *httptest.Server
 	clip    string
+	// worker makes the film; it stands still until growth has been looked at, so
+	// that no machine is too fast for that.
+	worker *os.Process
 }
 
 func startStudio(t *testing.T) *studio {
@@ -82,9 +86,20 @@ func startStudio(t *testing.T) *studio {
 	})
 	s.pages = httptest.NewServer(http.HandlerFunc(servePage))
 	t.Cleanup(s.pages.Close)
-	s.network = start(t, "--edges", "5")
+	s.network = start(t, "--edges", "5", "--workers", "0")
+	worker, _ := s.network.worker("film")
+	s.worker = worker.Process
 	s.publish(s.network, "playable")
+	s.signal(t, syscall.SIGSTOP)
 	return s
+}
+
+// signal stops the worker or has it go on.
+func (s *studio) signal(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := s.worker.Signal(signal); err != nil {
+		t.Fatalf("signal the worker: %v", err)
+	}
 }
 
 // publish uploads the film, or follows one that is being made.
