@@ -112,7 +112,6 @@ type testNet struct {
 	asked  []atomic.Int64
 	// changes of the router's answer
 	root sds.CID
-	rest string
 }
 
 func newTestNet(t *testing.T, tr *tree, edges ...http.HandlerFunc) *testNet {

@@ -264,7 +264,7 @@ type stallBody struct {
 func (b *stallBody) Read(p []byte) (int, error) {
 	b.timer.Reset(stallAfter)
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && context.Cause(b.ctx) != nil {
+	if err != nil && !errors.Is(err, io.EOF) && context.Cause(b.ctx) != nil {
 		err = context.Cause(b.ctx)
 	}
 	return n, err

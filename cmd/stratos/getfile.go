@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -136,7 +137,7 @@ func readSlice(body io.Reader, buffer []byte, span sds.Span, single bool) ([]byt
 		err = fail(exitRefused, "", fmt.Errorf("slice %s of %d bytes: %w", span.CID, span.To, sds.ErrTooLarge))
 	default:
 		block = buffer[:span.To]
-		if _, err = io.ReadFull(body, block); err == io.EOF {
+		if _, err = io.ReadFull(body, block); errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 	}

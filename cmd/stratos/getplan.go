@@ -219,7 +219,7 @@ func (e *edges) nodes(ctx context.Context, s source, rest string, root sds.CID) 
 			set[cid] = block
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return set, nil
 	}
 	if errors.Is(err, sds.ErrCorrupt) || errors.Is(err, sds.ErrMalformed) || errors.Is(err, sds.ErrTooLarge) {

@@ -169,7 +169,7 @@ func (p *Page) Until(ctx context.Context, expression string) error {
 		select {
 		case <-tick.C:
 		case <-p.browser.gone:
-			return errors.New("Chromium has ended")
+			return errors.New("the browser has ended")
 		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("waiting for %s: %w", expression, ctx.Err()), last)
 		}

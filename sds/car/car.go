@@ -89,7 +89,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 // the last one. Other bytes are ErrCorrupt.
 func (r *Reader) Next() (sds.CID, []byte, error) {
 	text, err := section(r.r, cidLength+sds.MaxBlockSize)
-	if err == io.EOF { //nolint:errorlint // only the bare one means that nothing began
+	if errors.Is(err, io.EOF) { // only when nothing began
 		return sds.CID{}, nil, io.EOF
 	}
 	if err != nil {

@@ -34,7 +34,7 @@ func all(text []byte) (blocks []string, err error) {
 	}
 	for {
 		_, block, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return blocks, nil
 		}
 		if err != nil {
