@@ -54,8 +54,10 @@ type assetInfo struct {
 	Bundle string `json:"bundle,omitempty"`
 	// Sequence of the newest state that was signed; Grown are the renditions that
 	// viewers were shown before all was ready.
-	Sequence uint64   `json:"sequence,omitempty"`
-	Grown    []string `json:"grown,omitempty"`
+	Sequence uint64 `json:"sequence,omitempty"`
+	// Settled is the number of the playlists of the published tree, once drawn.
+	Settled uint64   `json:"settled,omitempty"`
+	Grown   []string `json:"grown,omitempty"`
 	// Redone counts how often tasks were begun again because their results did
 	// not fit.
 	Redone int     `json:"redone,omitempty"`

@@ -275,11 +275,15 @@ func (g *growth) settle() (uint64, error) {
 	if len(g.asset.state().Grown) == 0 {
 		return 0, nil
 	}
-	now := g.asset.origin.config().Now()
-	if err := g.asset.change(func(i *assetInfo) { i.Sequence = following(i.Sequence, now) }); err != nil {
-		return 0, err
+	if info := g.asset.state(); info.Settled == info.Sequence {
+		return info.Settled, nil // a publication that was cut off gives the same bytes again
 	}
-	return g.asset.state().Sequence, nil
+	now := g.asset.origin.config().Now()
+	err := g.asset.change(func(i *assetInfo) {
+		i.Sequence = following(i.Sequence, now)
+		i.Settled = i.Sequence
+	})
+	return g.asset.state().Settled, err
 }
 
 // following is the number of the state after one: the time in Unix milliseconds,

@@ -35,7 +35,8 @@ type Meta struct {
 	begun    []meta.Upload
 	moves    []meta.Publication
 	grown    []meta.GrowingState
-	// ended is how many states there were when a growing name was removed.
+	// ended is how many states there were when a growing name was removed or
+	// published.
 	ended   map[meta.Name]int
 	revoked []meta.Name
 	names   map[meta.Name]meta.Record
@@ -231,6 +232,7 @@ func (m *Meta) Publish(ctx context.Context, p meta.Publication) (meta.Record, er
 		Replicas: max(p.Replicas, len(p.Durable)), Height: m.height, Modified: time.Now().UTC().Truncate(time.Second),
 	}
 	m.names[p.Name] = record
+	m.ended[p.Name] = len(m.grown)
 	delete(m.deleted, p.Name)
 	m.moves = append(m.moves, p)
 	if m.moved != nil {
