@@ -221,15 +221,7 @@ func (g *growth) state(ctx context.Context, tree transcode.Tree, files map[strin
 		}
 		files[path] = bundleFile{Path: path, CID: built.Root, Size: built.Size, SHA256: digest(built.SHA256), Type: sds.MediaType(path), First: built.First}
 	}
-	manifest, err := build(ctx, files, nil, batch.Sink)
-	if err != nil {
-		return nil, err
-	}
-	cid, err := manifest.Encode(ctx, batch.Sink)
-	if err != nil {
-		return nil, err
-	}
-	tally, err := batch.Wait()
+	manifest, cid, tally, err := lay(ctx, files, nil, batch)
 	if err != nil {
 		return nil, err
 	}

@@ -58,15 +58,7 @@ func (b *bundle) publishAs(ctx context.Context, files map[string]bundleFile, dir
 	name := b.info.Name
 	batch := session.Batch(ctx, pipeline.Tally{})
 	defer batch.Close()
-	manifest, err := build(ctx, files, dirs, batch.Sink)
-	if err != nil {
-		return nil, err
-	}
-	cid, err := manifest.Encode(ctx, batch.Sink)
-	if err != nil {
-		return nil, err
-	}
-	tally, err := batch.Wait()
+	manifest, cid, tally, err := lay(ctx, files, dirs, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +86,21 @@ func (b *bundle) publishAs(ctx context.Context, files map[string]bundleFile, dir
 	result := b.origin.result(ctx, record)
 	result.Durable = p.Durable
 	return result, b.settle(result)
+}
+
+// lay brings the directory tree of files and its manifest to the edges, with
+// what else is in the batch.
+func lay(ctx context.Context, files map[string]bundleFile, dirs []string, batch *pipeline.Batch) (*sds.Manifest, sds.CID, pipeline.Tally, error) {
+	manifest, err := build(ctx, files, dirs, batch.Sink)
+	if err != nil {
+		return nil, sds.CID{}, pipeline.Tally{}, err
+	}
+	cid, err := manifest.Encode(ctx, batch.Sink)
+	if err != nil {
+		return nil, sds.CID{}, pipeline.Tally{}, err
+	}
+	tally, err := batch.Wait()
+	return manifest, cid, tally, err
 }
 
 // build makes the directory tree of what was uploaded.

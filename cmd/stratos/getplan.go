@@ -113,24 +113,12 @@ func (n nodeSet) Get(_ context.Context, cid sds.CID) ([]byte, error) {
 
 // find follows a path from the root: a file of one slice, or a node.
 func (n nodeSet) find(ctx context.Context, root sds.CID, rest string) (sds.CID, bool, error) {
-	last := &lastGetter{Getter: n}
-	entry, err := sds.Resolve(ctx, last, root, rest)
-	if errors.Is(err, errLeaf) {
-		return last.cid, false, nil
+	cid, err := sds.Lookup(ctx, n, root, rest)
+	if err != nil || cid.Codec == sds.Raw {
+		return cid, false, err
 	}
-	return entry.CID, entry.Dir, err
-}
-
-// lastGetter remembers what it was asked for last.
-type lastGetter struct {
-	sds.Getter
-	cid sds.CID
-}
-
-// Get passes on.
-func (l *lastGetter) Get(ctx context.Context, cid sds.CID) ([]byte, error) {
-	l.cid = cid
-	return l.Getter.Get(ctx, cid)
+	entry, err := sds.Resolve(ctx, n, cid, "")
+	return cid, entry.Dir, err
 }
 
 // alone sees to it that no other end of the name leads to something under a
@@ -198,9 +186,8 @@ const maxNodes = 512 << 20
 
 // nodes asks an edge for the nodes from the root to a path and below it.
 func (e *edges) nodes(ctx context.Context, s source, rest string, root sds.CID) (nodeSet, error) {
-	set := nodeSet{}
 	if root.Codec == sds.Raw {
-		return set, nil
+		return nodeSet{}, nil
 	}
 	u := s.url(rest)
 	query := u.Query()
@@ -212,18 +199,12 @@ func (e *edges) nodes(ctx context.Context, s source, rest string, root sds.CID) 
 	}
 	defer body.Close()
 	r, err := car.NewReader(io.LimitReader(body, maxNodes))
-	for err == nil {
-		var cid sds.CID
-		var block []byte
-		if cid, block, err = r.Next(); err == nil {
-			set[cid] = block
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return set, nil
+	var set nodeSet
+	if err == nil {
+		set, err = r.All()
 	}
 	if errors.Is(err, sds.ErrCorrupt) || errors.Is(err, sds.ErrMalformed) || errors.Is(err, sds.ErrTooLarge) {
 		err = &lie{err}
 	}
-	return nil, err
+	return set, err
 }

@@ -73,19 +73,7 @@ func (p *Playlist) SetSegmentDigests(digest func(Part) (Digest, error)) error {
 // multivariant playlist names and writes them into it, instead of those that are
 // there.
 func (p *Playlist) SetPlaylistDigests(digest func(uri string) (Digest, error)) error {
-	m, err := p.Multivariant()
-	if err != nil {
-		return err
-	}
-	uris := map[int]string{}
-	for _, v := range m.Variants {
-		uris[v.Line] = v.URI
-	}
-	return p.edit(func(f *fields) error {
-		uri, ok := uris[f.index+1]
-		if !ok {
-			uri = f.text("URI")
-		}
+	return p.editMedia(func(f *fields, uri string) error {
 		f.list.Delete(attrDigest)
 		if uri == "" {
 			return nil
@@ -96,7 +84,7 @@ func (p *Playlist) SetPlaylistDigests(digest func(uri string) (Digest, error)) e
 		}
 		f.list.Set(quoted(attrDigest, d.String()))
 		return nil
-	}, tagStreamInf, tagIFrameInf, tagMedia)
+	})
 }
 
 // RemovePlaylistDigests takes the digests of media playlists out of a

@@ -56,6 +56,27 @@ func (p *Playlist) edit(change func(f *fields) error, tags ...string) error {
 	return nil
 }
 
+// editMedia edits every tag of a multivariant playlist that may name a media
+// playlist. uri is the one that it names: of a variant on the line behind the
+// tag, else in its attribute; empty when it names none.
+func (p *Playlist) editMedia(change func(f *fields, uri string) error) error {
+	m, err := p.Multivariant()
+	if err != nil {
+		return err
+	}
+	uris := map[int]string{}
+	for _, v := range m.Variants {
+		uris[v.Line] = v.URI
+	}
+	return p.edit(func(f *fields) error {
+		uri, ok := uris[f.index+1]
+		if !ok {
+			uri = f.text("URI")
+		}
+		return change(f, uri)
+	}, tagStreamInf, tagIFrameInf, tagMedia)
+}
+
 // AbsoluteURIs makes every URI of a multivariant playlist absolute: of media
 // playlists, session data, session keys and the steering server. base is the URL
 // of the playlist itself.

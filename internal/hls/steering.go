@@ -44,19 +44,7 @@ func (p *Playlist) RemoveSteering() error {
 // stable id where it has none: the URI as it stands there when an id may be
 // spelled so, else a part of its SHA-256. Copies of one playlist share an id.
 func (p *Playlist) AddStableIDs() error {
-	m, err := p.Multivariant()
-	if err != nil {
-		return err
-	}
-	uris := map[int]string{}
-	for _, v := range m.Variants {
-		uris[v.Line] = v.URI
-	}
-	return p.edit(func(f *fields) error {
-		uri, ok := uris[f.index+1]
-		if !ok {
-			uri = f.text("URI")
-		}
+	return p.editMedia(func(f *fields, uri string) error {
 		name := "STABLE-VARIANT-ID"
 		if f.tag == tagMedia {
 			name = "STABLE-RENDITION-ID"
@@ -65,7 +53,7 @@ func (p *Playlist) AddStableIDs() error {
 			f.list.Set(quoted(name, stableID(uri)))
 		}
 		return nil
-	}, tagStreamInf, tagIFrameInf, tagMedia)
+	})
 }
 
 // isStableID says whether text may be a stable id: RFC 8216bis section 4.4.6.2.

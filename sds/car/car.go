@@ -109,6 +109,21 @@ func (r *Reader) Next() (sds.CID, []byte, error) {
 	return cid, block, nil
 }
 
+// All reads the blocks that are left, by their names.
+func (r *Reader) All() (map[sds.CID][]byte, error) {
+	blocks := make(map[sds.CID][]byte)
+	for {
+		cid, block, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return blocks, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		blocks[cid] = block
+	}
+}
+
 // section reads a length and that many bytes. Its memory grows with what comes,
 // not with what the length says.
 func section(r *bufio.Reader, most uint64) ([]byte, error) {
